@@ -1,0 +1,1 @@
+"""The InSitu services and what they share."""
