@@ -1,0 +1,1 @@
+"""The search service: the catalogue and both queries of visual search."""
