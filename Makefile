@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PROTOS := $(shell find protos -name '*.proto' | sort)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-gpu lint format browser protos protos-baseline lock bench recall samples clean
+.PHONY: help demo test test-slow test-gpu lint format browser protos protos-baseline lock bench recall docs samples clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,9 @@ bench: $(VENV)/.dev ## Measure throughput and latency on this machine; JSON in b
 
 recall: $(VENV)/.dev ## Query-1 recall of a catalogue: make recall CATALOG=folder [MODEL=file]
 	$(BIN)/insitu evaluate "$(or $(CATALOG),samples/catalog)" $(if $(MODEL),--model "$(MODEL)")
+
+docs: $(VENV)/.dev ## Write the generated pages of docs/
+	$(BIN)/python -m tests.contract.configuration_page
 
 clean: ## Remove the environment, the demo's data and everything generated
 	rm -rf $(VENV) .insitu .mypy_cache .ruff_cache .pytest_cache bench
