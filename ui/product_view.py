@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.search.client import ProductPage, ProductQuery, SearchClient
+from services.search.client import ProductPage, ProductQuery, SceneFilter, SceneHit, SearchClient
 from ui.markup import note
 from ui.products import catalog_cards, product_panel
-from ui.rooms import room_cards
+from ui.rooms import near_best, room_cards
 from ui.session import Session
 from ui.wording import counted, seconds_text, sentence
 
@@ -42,23 +43,30 @@ class ProductView:
         except Exception as problem:  # each becomes a sentence; unexpected ones are logged there
             return ProductShown("", note(sentence(problem), "error"))
         try:
-            found = self._client.search_scenes(
-                ProductQuery(product_id),
-                page_size=ROOMS_SHOWN,
-                max_regions_per_scene=BOXES_SHOWN,
-                deadline_s=self._deadline_s,
-            )
+            used = self._rooms(product_id, SceneFilter(product_ids=(product_id,)))
+            alike = self._rooms(product_id)
         except Exception as problem:
             return ProductShown(product_panel(product), note(sentence(problem), "error"))
         if session.product_id != product_id:
             return None
         elapsed_s = time.perf_counter() - started
+        used_ids = {hit.scene.scene_id for hit in used}
+        others = [near_best(hit) for hit in alike if hit.scene.scene_id not in used_ids]
         status = (
-            note(f"{counted(len(found.hits), 'room')} in {seconds_text(elapsed_s)}")
-            if found.hits
+            note(f"{counted(len(used) + len(others), 'room')} in {seconds_text(elapsed_s)}")
+            if used or others
             else note("No room was found with this product or the like.", "warning")
         )
-        return ProductShown(product_panel(product), status, room_cards(found.hits))
+        return ProductShown(product_panel(product), status, room_cards(used, others))
+
+    def _rooms(self, product_id: str, where: SceneFilter | None = None) -> Sequence[SceneHit]:
+        return self._client.search_scenes(
+            ProductQuery(product_id),
+            filter=where,
+            page_size=ROOMS_SHOWN,
+            max_regions_per_scene=BOXES_SHOWN,
+            deadline_s=self._deadline_s,
+        ).hits
 
     def list_products(self, category: str, page_token: str = "") -> str:
         """A page of the catalogue as cards, or a sentence."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from services.search.client import RegionHit, Scene, SceneHit, ScenePage
 from ui.images import CARD_SIDE_PX, LARGE_SIDE_PX, image_address
 from ui.markup import text
+
+# Boxes of one room that are less similar than its best by more than this (cosine) are not drawn.
+SCORE_SPREAD = 0.1
 
 
 def example_strip(page: ScenePage, *, is_first: bool = True) -> str:
@@ -28,16 +32,20 @@ def example_strip(page: ScenePage, *, is_first: bool = True) -> str:
     return f'<h2 class="strip-title">Or try a room</h2><ul class="strip">{"".join(items)}</ul>'
 
 
-def room_cards(hits: Sequence[SceneHit]) -> str:
-    """Rooms found for a product: those that use it exactly first, then those with look-alikes."""
-    used = [hit for hit in hits if _uses_product(hit)]
-    alike = [hit for hit in hits if not _uses_product(hit)]
+def room_cards(used: Sequence[SceneHit], alike: Sequence[SceneHit]) -> str:
+    """Rooms found for a product: those that use that very product first, then those with look-alikes."""
     parts = []
     if used:
         parts.append(_section("Rooms with this very product", used))
     if alike:
         parts.append(_section("Rooms with something like it", alike))
     return "".join(parts)
+
+
+def near_best(hit: SceneHit) -> SceneHit:
+    """The room with only those boxes that are nearly as similar as its best one."""
+    regions = tuple(region for region in hit.regions if region.score >= hit.score - SCORE_SPREAD)
+    return replace(hit, regions=regions)
 
 
 def room_name(scene: Scene) -> str:
@@ -55,10 +63,6 @@ def _turn(token: str, label: str) -> str:
     )
 
 
-def _uses_product(hit: SceneHit) -> bool:
-    return any(region.shows_query_product for region in hit.regions)
-
-
 def _section(heading: str, hits: Sequence[SceneHit]) -> str:
     cards = "".join(_room_card(hit) for hit in hits)
     return f'<section><h3>{text(heading)}</h3><ul class="rooms">{cards}</ul></section>'
@@ -66,8 +70,8 @@ def _section(heading: str, hits: Sequence[SceneHit]) -> str:
 
 def _room_card(hit: SceneHit) -> str:
     scene, image = hit.scene, hit.scene.image
-    # The region to open with: the one that shows the product, else the best.
-    chosen = next((region for region in hit.regions if region.shows_query_product), hit.regions[0])
+    # To open with: the first is the most similar.
+    chosen = hit.regions[0]
     caption = f"{room_name(scene)}, similarity {hit.score:.2f}"
     ratio = image.width_px / image.height_px if image.height_px else 1.0
     boxes = "".join(_rectangle(region) for region in reversed(hit.regions))  # the best on top

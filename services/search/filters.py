@@ -11,6 +11,7 @@ from services.search.index.port import AnyOf, Between, Condition, Where
 from services.search.records import tag
 
 MAX_CATEGORIES = 50
+MAX_PRODUCTS = 50
 MAX_ATTRIBUTES = 20
 MAX_ATTRIBUTE_VALUES = 50
 MAX_ATTRIBUTE_NAME_CHARS = 100
@@ -36,6 +37,11 @@ def regions_where(message: search_pb2.SceneFilter) -> Where:
     conditions = [*_categories(message.categories), *_attributes(message.attributes)]
     if message.exclude_proposed:
         conditions.append(AnyOf("proposed", (0,)))
+    if len(message.product_ids) > MAX_PRODUCTS:
+        text = f"At most {MAX_PRODUCTS} products can be asked for."
+        raise InvalidInput("filter.product_ids", "TOO_MANY_VALUES", text)
+    if message.product_ids:
+        conditions.append(AnyOf("product_id", tuple(message.product_ids)))
     return Where(tuple(conditions))
 
 

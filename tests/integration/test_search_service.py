@@ -116,6 +116,13 @@ async def test_rooms_of_a_product_show_it_first_with_its_box(rig: SearchRig) -> 
     assert living.scene.regions == ()
 
 
+async def test_a_products_own_rooms_can_be_asked_for_alone(rig: SearchRig) -> None:
+    where = SceneFilter(product_ids=["red-sofa"])
+    found = await rig.run(rig.client.search_scenes, ProductQuery("red-sofa"), filter=where)
+    assert [hit.scene.scene_id for hit in found.hits] == ["living"]
+    assert [region.shows_query_product for region in found.hits[0].regions] == [True]
+
+
 async def test_scenes_come_with_every_matching_box_best_first_up_to_the_cap(rig: SearchRig) -> None:
     found = await rig.run(rig.client.search_scenes, ProductQuery("red-sofa"))
     assert all(len(hit.regions) == 2 for hit in found.hits)
@@ -176,6 +183,7 @@ async def test_product_filters(rig: SearchRig, where: ProductFilter, expected: s
         (SceneFilter(attributes={"room": ["Den", "Office"]}), {"den", "office"}),
         (SceneFilter(attributes={"roof": ["Den"]}), set()),
         (SceneFilter(exclude_proposed=True), {"living", "den", "bedroom", "office"}),
+        (SceneFilter(product_ids=["no-such-product"]), set()),
     ],
 )
 async def test_scene_filters(rig: SearchRig, where: SceneFilter, expected: set[str]) -> None:

@@ -60,6 +60,7 @@ def scenes_request(
         request.filter.categories.extend(where.categories)
         request.filter.attributes.extend(_attribute_filters(where.attributes))
         request.filter.exclude_proposed = where.exclude_proposed
+        request.filter.product_ids.extend(where.product_ids)
     return request
 
 

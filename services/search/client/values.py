@@ -63,6 +63,7 @@ class SceneFilter:
     categories: Sequence[str] = ()
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     exclude_proposed: bool = False
+    product_ids: Sequence[str] = ()
 
 
 # --- Results -----------------------------------------------------------------

@@ -26,7 +26,7 @@ from insitu.geometry.v1 import geometry_pb2 as insitu_dot_geometry_dot_v1_dot_ge
 from insitu.search.v1 import catalog_types_pb2 as insitu_dot_search_dot_v1_dot_catalog__types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dinsitu/search/v1/search.proto\x12\x10insitu.search.v1\x1a!insitu/geometry/v1/geometry.proto\x1a$insitu/search/v1/catalog_types.proto\"N\n\nImageQuery\x12\r\n\x05image\x18\x01 \x01(\x0c\x12)\n\x03\x62ox\x18\x02 \x01(\x0b\x32\x17.insitu.geometry.v1.BoxH\x00\x88\x01\x01\x42\x06\n\x04_box\"6\n\x0e\x45mbeddingQuery\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\"/\n\x0f\x41ttributeFilter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"\xa6\x01\n\rProductFilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x16\n\tprice_min\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tprice_max\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x35\n\nattributes\x18\x04 \x03(\x0b\x32!.insitu.search.v1.AttributeFilterB\x0c\n\n_price_minB\x0c\n\n_price_max\"r\n\x0bSceneFilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x35\n\nattributes\x18\x02 \x03(\x0b\x32!.insitu.search.v1.AttributeFilter\x12\x18\n\x10\x65xclude_proposed\x18\x03 \x01(\x08\"\xaf\x02\n\x15SearchProductsRequest\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1c.insitu.search.v1.ImageQueryH\x00\x12\x14\n\nproduct_id\x18\x02 \x01(\tH\x00\x12\x13\n\tregion_id\x18\x03 \x01(\tH\x00\x12\x35\n\tembedding\x18\x04 \x01(\x0b\x32 .insitu.search.v1.EmbeddingQueryH\x00\x12/\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1f.insitu.search.v1.ProductFilter\x12\x16\n\tmin_score\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\tB\x07\n\x05queryB\x0c\n\n_min_score\"\xe7\x01\n\x16SearchProductsResponse\x12*\n\x04hits\x18\x01 \x03(\x0b\x32\x1c.insitu.search.v1.ProductHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0elow_confidence\x18\x03 \x01(\x08\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12*\n\tquery_box\x18\x05 \x01(\x0b\x32\x17.insitu.geometry.v1.Box\x12.\n\x06timing\x18\x06 \x01(\x0b\x32\x1e.insitu.search.v1.SearchTiming\"a\n\nProductHit\x12*\n\x07product\x18\x01 \x01(\x0b\x32\x19.insitu.search.v1.Product\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x18\n\x10\x63losest_image_id\x18\x03 \x01(\t\"\xca\x02\n\x13SearchScenesRequest\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1c.insitu.search.v1.ImageQueryH\x00\x12\x14\n\nproduct_id\x18\x02 \x01(\tH\x00\x12\x13\n\tregion_id\x18\x03 \x01(\tH\x00\x12\x35\n\tembedding\x18\x04 \x01(\x0b\x32 .insitu.search.v1.EmbeddingQueryH\x00\x12-\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1d.insitu.search.v1.SceneFilter\x12\x16\n\tmin_score\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\x12\x1d\n\x15max_regions_per_scene\x18\t \x01(\x05\x42\x07\n\x05queryB\x0c\n\n_min_score\"\xe3\x01\n\x14SearchScenesResponse\x12(\n\x04hits\x18\x01 \x03(\x0b\x32\x1a.insitu.search.v1.SceneHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0elow_confidence\x18\x03 \x01(\x08\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12*\n\tquery_box\x18\x05 \x01(\x0b\x32\x17.insitu.geometry.v1.Box\x12.\n\x06timing\x18\x06 \x01(\x0b\x32\x1e.insitu.search.v1.SearchTiming\"o\n\x08SceneHit\x12&\n\x05scene\x18\x01 \x01(\x0b\x32\x17.insitu.search.v1.Scene\x12\r\n\x05score\x18\x02 \x01(\x02\x12,\n\x07regions\x18\x03 \x03(\x0b\x32\x1b.insitu.search.v1.RegionHit\"a\n\tRegionHit\x12(\n\x06region\x18\x01 \x01(\x0b\x32\x18.insitu.search.v1.Region\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x1b\n\x13shows_query_product\x18\x03 \x01(\x08\"|\n\x0cSearchTiming\x12\x10\n\x08total_ms\x18\x01 \x01(\x02\x12\x10\n\x08\x65mbed_ms\x18\x02 \x01(\x02\x12\x11\n\tdecode_ms\x18\x03 \x01(\x02\x12\x0f\n\x07wait_ms\x18\x04 \x01(\x02\x12\x12\n\nforward_ms\x18\x05 \x01(\x02\x12\x10\n\x08index_ms\x18\x06 \x01(\x02\x32\xd3\x01\n\rSearchService\x12\x63\n\x0eSearchProducts\x12\'.insitu.search.v1.SearchProductsRequest\x1a(.insitu.search.v1.SearchProductsResponse\x12]\n\x0cSearchScenes\x12%.insitu.search.v1.SearchScenesRequest\x1a&.insitu.search.v1.SearchScenesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dinsitu/search/v1/search.proto\x12\x10insitu.search.v1\x1a!insitu/geometry/v1/geometry.proto\x1a$insitu/search/v1/catalog_types.proto\"N\n\nImageQuery\x12\r\n\x05image\x18\x01 \x01(\x0c\x12)\n\x03\x62ox\x18\x02 \x01(\x0b\x32\x17.insitu.geometry.v1.BoxH\x00\x88\x01\x01\x42\x06\n\x04_box\"6\n\x0e\x45mbeddingQuery\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\"/\n\x0f\x41ttributeFilter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"\xa6\x01\n\rProductFilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x16\n\tprice_min\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tprice_max\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x35\n\nattributes\x18\x04 \x03(\x0b\x32!.insitu.search.v1.AttributeFilterB\x0c\n\n_price_minB\x0c\n\n_price_max\"\x87\x01\n\x0bSceneFilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x35\n\nattributes\x18\x02 \x03(\x0b\x32!.insitu.search.v1.AttributeFilter\x12\x18\n\x10\x65xclude_proposed\x18\x03 \x01(\x08\x12\x13\n\x0bproduct_ids\x18\x04 \x03(\t\"\xaf\x02\n\x15SearchProductsRequest\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1c.insitu.search.v1.ImageQueryH\x00\x12\x14\n\nproduct_id\x18\x02 \x01(\tH\x00\x12\x13\n\tregion_id\x18\x03 \x01(\tH\x00\x12\x35\n\tembedding\x18\x04 \x01(\x0b\x32 .insitu.search.v1.EmbeddingQueryH\x00\x12/\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1f.insitu.search.v1.ProductFilter\x12\x16\n\tmin_score\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\tB\x07\n\x05queryB\x0c\n\n_min_score\"\xe7\x01\n\x16SearchProductsResponse\x12*\n\x04hits\x18\x01 \x03(\x0b\x32\x1c.insitu.search.v1.ProductHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0elow_confidence\x18\x03 \x01(\x08\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12*\n\tquery_box\x18\x05 \x01(\x0b\x32\x17.insitu.geometry.v1.Box\x12.\n\x06timing\x18\x06 \x01(\x0b\x32\x1e.insitu.search.v1.SearchTiming\"a\n\nProductHit\x12*\n\x07product\x18\x01 \x01(\x0b\x32\x19.insitu.search.v1.Product\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x18\n\x10\x63losest_image_id\x18\x03 \x01(\t\"\xca\x02\n\x13SearchScenesRequest\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1c.insitu.search.v1.ImageQueryH\x00\x12\x14\n\nproduct_id\x18\x02 \x01(\tH\x00\x12\x13\n\tregion_id\x18\x03 \x01(\tH\x00\x12\x35\n\tembedding\x18\x04 \x01(\x0b\x32 .insitu.search.v1.EmbeddingQueryH\x00\x12-\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1d.insitu.search.v1.SceneFilter\x12\x16\n\tmin_score\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\x12\x1d\n\x15max_regions_per_scene\x18\t \x01(\x05\x42\x07\n\x05queryB\x0c\n\n_min_score\"\xe3\x01\n\x14SearchScenesResponse\x12(\n\x04hits\x18\x01 \x03(\x0b\x32\x1a.insitu.search.v1.SceneHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0elow_confidence\x18\x03 \x01(\x08\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12*\n\tquery_box\x18\x05 \x01(\x0b\x32\x17.insitu.geometry.v1.Box\x12.\n\x06timing\x18\x06 \x01(\x0b\x32\x1e.insitu.search.v1.SearchTiming\"o\n\x08SceneHit\x12&\n\x05scene\x18\x01 \x01(\x0b\x32\x17.insitu.search.v1.Scene\x12\r\n\x05score\x18\x02 \x01(\x02\x12,\n\x07regions\x18\x03 \x03(\x0b\x32\x1b.insitu.search.v1.RegionHit\"a\n\tRegionHit\x12(\n\x06region\x18\x01 \x01(\x0b\x32\x18.insitu.search.v1.Region\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x1b\n\x13shows_query_product\x18\x03 \x01(\x08\"|\n\x0cSearchTiming\x12\x10\n\x08total_ms\x18\x01 \x01(\x02\x12\x10\n\x08\x65mbed_ms\x18\x02 \x01(\x02\x12\x11\n\tdecode_ms\x18\x03 \x01(\x02\x12\x0f\n\x07wait_ms\x18\x04 \x01(\x02\x12\x12\n\nforward_ms\x18\x05 \x01(\x02\x12\x10\n\x08index_ms\x18\x06 \x01(\x02\x32\xd3\x01\n\rSearchService\x12\x63\n\x0eSearchProducts\x12\'.insitu.search.v1.SearchProductsRequest\x1a(.insitu.search.v1.SearchProductsResponse\x12]\n\x0cSearchScenes\x12%.insitu.search.v1.SearchScenesRequest\x1a&.insitu.search.v1.SearchScenesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,24 +41,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTRIBUTEFILTER']._serialized_end=307
   _globals['_PRODUCTFILTER']._serialized_start=310
   _globals['_PRODUCTFILTER']._serialized_end=476
-  _globals['_SCENEFILTER']._serialized_start=478
-  _globals['_SCENEFILTER']._serialized_end=592
-  _globals['_SEARCHPRODUCTSREQUEST']._serialized_start=595
-  _globals['_SEARCHPRODUCTSREQUEST']._serialized_end=898
-  _globals['_SEARCHPRODUCTSRESPONSE']._serialized_start=901
-  _globals['_SEARCHPRODUCTSRESPONSE']._serialized_end=1132
-  _globals['_PRODUCTHIT']._serialized_start=1134
-  _globals['_PRODUCTHIT']._serialized_end=1231
-  _globals['_SEARCHSCENESREQUEST']._serialized_start=1234
-  _globals['_SEARCHSCENESREQUEST']._serialized_end=1564
-  _globals['_SEARCHSCENESRESPONSE']._serialized_start=1567
-  _globals['_SEARCHSCENESRESPONSE']._serialized_end=1794
-  _globals['_SCENEHIT']._serialized_start=1796
-  _globals['_SCENEHIT']._serialized_end=1907
-  _globals['_REGIONHIT']._serialized_start=1909
-  _globals['_REGIONHIT']._serialized_end=2006
-  _globals['_SEARCHTIMING']._serialized_start=2008
-  _globals['_SEARCHTIMING']._serialized_end=2132
-  _globals['_SEARCHSERVICE']._serialized_start=2135
-  _globals['_SEARCHSERVICE']._serialized_end=2346
+  _globals['_SCENEFILTER']._serialized_start=479
+  _globals['_SCENEFILTER']._serialized_end=614
+  _globals['_SEARCHPRODUCTSREQUEST']._serialized_start=617
+  _globals['_SEARCHPRODUCTSREQUEST']._serialized_end=920
+  _globals['_SEARCHPRODUCTSRESPONSE']._serialized_start=923
+  _globals['_SEARCHPRODUCTSRESPONSE']._serialized_end=1154
+  _globals['_PRODUCTHIT']._serialized_start=1156
+  _globals['_PRODUCTHIT']._serialized_end=1253
+  _globals['_SEARCHSCENESREQUEST']._serialized_start=1256
+  _globals['_SEARCHSCENESREQUEST']._serialized_end=1586
+  _globals['_SEARCHSCENESRESPONSE']._serialized_start=1589
+  _globals['_SEARCHSCENESRESPONSE']._serialized_end=1816
+  _globals['_SCENEHIT']._serialized_start=1818
+  _globals['_SCENEHIT']._serialized_end=1929
+  _globals['_REGIONHIT']._serialized_start=1931
+  _globals['_REGIONHIT']._serialized_end=2028
+  _globals['_SEARCHTIMING']._serialized_start=2030
+  _globals['_SEARCHTIMING']._serialized_end=2154
+  _globals['_SEARCHSERVICE']._serialized_start=2157
+  _globals['_SEARCHSERVICE']._serialized_end=2368
 # @@protoc_insertion_point(module_scope)

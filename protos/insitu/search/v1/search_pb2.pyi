@@ -172,6 +172,7 @@ class SceneFilter(_message.Message):
     CATEGORIES_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     EXCLUDE_PROPOSED_FIELD_NUMBER: _builtins.int
+    PRODUCT_IDS_FIELD_NUMBER: _builtins.int
     exclude_proposed: _builtins.bool
     """Leave out regions that the import proposed and no person drew."""
     @_builtins.property
@@ -184,16 +185,24 @@ class SceneFilter(_message.Message):
     def attributes(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttributeFilter]:
         """Conditions on the scene's attributes, all of which must hold. Range: 0 to 20."""
 
+    @_builtins.property
+    def product_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Products of which the region must show one, as the catalogue says. With a
+        query by product this tells the rooms that use that very product from those
+        with look-alikes. Range: 0 to 50; empty means any region.
+        """
+
     def __init__(
         self,
         *,
         categories: _abc.Iterable[_builtins.str] | None = ...,
         attributes: _abc.Iterable[Global___AttributeFilter] | None = ...,
         exclude_proposed: _builtins.bool = ...,
+        product_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "categories", b"categories", "exclude_proposed", b"exclude_proposed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "categories", b"categories", "exclude_proposed", b"exclude_proposed", "product_ids", b"product_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
