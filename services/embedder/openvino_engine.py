@@ -39,9 +39,13 @@ class OpenVinoEngine:
     def __init__(self, net: EmbeddingNet, *, input_size_px: int, bf16: bool, threads: int) -> None:
         self.name = f"openvino-{'bf16' if bf16 else 'fp32'}"
         example = torch.zeros(2, 3, input_size_px, input_size_px, dtype=torch.uint8)
+        torch_threads = torch.get_num_threads()
+        # Tracing runs the network; on a busy machine several threads of it wait seconds for each other.
+        torch.set_num_threads(1)
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # of tracing: shapes of the example become constants, as meant
             decoder = TorchScriptPythonDecoder(net, example_input=(example,))
+        torch.set_num_threads(torch_threads)
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
         model.reshape([-1, 3, input_size_px, input_size_px])
