@@ -71,6 +71,11 @@ bench: $(VENV)/.dev ## Measure throughput and latency on this machine; JSON in b
 recall: $(VENV)/.dev ## Query-1 recall of a catalogue: make recall CATALOG=folder [MODEL=file]
 	$(BIN)/insitu evaluate "$(or $(CATALOG),samples/catalog)" $(if $(MODEL),--model "$(MODEL)")
 
+samples: ## Render the bundled catalogue again (about 40 minutes; needs sweethome3d-furniture from Debian)
+	test -x .cache/blender/bin/python || $(PYTHON) -m venv .cache/blender
+	.cache/blender/bin/pip install --quiet 'bpy==4.5.*' pillow
+	.cache/blender/bin/python -m samples.render --attribution samples/ATTRIBUTION
+
 docs: $(VENV)/.dev ## Write the generated pages of docs/
 	$(BIN)/python -m tests.contract.configuration_page
 

@@ -56,6 +56,8 @@ class OpenVinoEngine:
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": threads,
                 "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+                # Decoders share the cores: a thread that is pinned beside a busy one waits for it.
+                "ENABLE_CPU_PINNING": False,
             },
         )
 

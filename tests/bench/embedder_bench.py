@@ -1,6 +1,6 @@
 """How much of the network's speed is left behind gRPC, decoding and batching.
 
-    python -m tests.bench.embedder_bench [--photos FOLDER] [--seconds 10] [--out FILE]
+    python -m tests.bench.embedder_bench [--photos FOLDER] [--boxes 16] [--seconds 10] [--out FILE]
 
 Starts a real embedder process, saturates it with a closed loop of asyncio callers (unary calls, then one
 bulk stream), and compares embeddings a second with the same engine called in process: on the same crops,
@@ -21,16 +21,21 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
+import grpc
 import torch
 
 from insitu.embedder.v1 import embedder_pb2, embedder_pb2_grpc
+from insitu.geometry.v1 import geometry_pb2
 from services.embedder.config import DEFAULT_MODEL
 from services.embedder.engine import Engine
 from services.embedder.engine_choice import core_count, open_engine
 from services.embedder.model_file import Model, load_model
 from services.embedder.preprocess import prepare_image
+from services.imaging import Box, read_header
 from services.runtime.channel import open_aio_channel
 from services.runtime.config import ClientConfig
 from tests.battery_images import encode, photo
@@ -46,11 +51,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Embeddings a second over gRPC and in process.")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="model file")
     parser.add_argument("--photos", type=Path, help="folder of JPEG photos; default: made by code")
+    parser.add_argument("--boxes", type=int, default=0, help="boxes in each photo; 0 embeds it whole")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of each measurement")
     parser.add_argument("--callers", type=int, default=32, help="concurrent unary callers")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     given = parser.parse_args()
-    photos = load_photos(given.photos)
+    photos = load_photos(given.photos, given.boxes)
     cpu_ms: dict[str, float] = {}
     found: dict[str, object] = in_process(given.model, photos, given.seconds, cpu_ms)
     with embedder_process(given.model) as (port, pid):
@@ -67,7 +73,11 @@ def main() -> None:
         "grpc_share_of_network_alone": round(best / float(str(found["network_alone"])), 3),
         "grpc_share_of_process_alone": round(best / float(str(found["decode_and_network"])), 3),
         "callers": given.callers,
-        "photos": {"count": len(photos), "mean_bytes": sum(map(len, photos)) // len(photos)},
+        "photos": {
+            "count": len(photos),
+            "mean_bytes": sum(len(photo.data) for photo in photos) // len(photos),
+            "boxes_each": given.boxes,
+        },
         "machine": {"cores": core_count(), "load": os.getloadavg()[0], "system": platform.platform()},
         "versions": versions(),
     }
@@ -78,23 +88,42 @@ def main() -> None:
         given.out.write_text(text + "\n", encoding="utf-8")
 
 
-def load_photos(folder: Path | None, most: int = 64) -> list[bytes]:
-    """Up to `most` JPEG files of a folder, or pictures of 500 x 500 pixels made by code."""
+@dataclass(frozen=True)
+class Photo:
+    """A JPEG file and the boxes to embed; none means the whole photo."""
+
+    data: bytes
+    boxes: tuple[Box, ...]
+
+
+def load_photos(folder: Path | None, box_count: int, most: int = 64) -> list[Photo]:
+    """Up to `most` JPEG files of a folder, or pictures made by code: 500 x 500 px, 1024 x 768 with boxes."""
     if folder is None:
-        return [encode(photo(500, 500, seed=seed)) for seed in range(most)]
-    files = sorted(folder.rglob("*.jpg"))[:most]
+        size = (1024, 768) if box_count else (500, 500)
+        files = [encode(photo(*size, seed=seed)) for seed in range(most)]
+    else:
+        files = [file.read_bytes() for file in sorted(folder.rglob("*.jpg"))[:most]]
     if not files:
         raise SystemExit(f"There is no .jpg file in {folder}.")
-    return [file.read_bytes() for file in files]
+    random = Random(0)
+    return [Photo(data, tuple(random_box(data, random) for _ in range(box_count))) for data in files]
+
+
+def random_box(data: bytes, random: Random) -> Box:
+    """A box a tenth to a half as long as the photo on each side."""
+    header = read_header(data)
+    width, height = (size * random.uniform(0.1, 0.5) for size in (header.width_px, header.height_px))
+    left, top = random.uniform(0, header.width_px - width), random.uniform(0, header.height_px - height)
+    return Box(left, top, left + width, top + height)
 
 
 def in_process(
-    path: Path, photos: list[bytes], seconds: float, cpu_ms: dict[str, float]
+    path: Path, photos: list[Photo], seconds: float, cpu_ms: dict[str, float]
 ) -> dict[str, object]:
     """The engine without a server: on ready crops, and with decoding in as many threads as cores."""
     model = load_model(path)
     engine = open_engine(model)
-    crops = torch.stack([decode(model, data) for data in photos])
+    crops = torch.stack([crop for photo in photos for crop in decode(model, photo)])
     size = min(BATCH_SIZE, len(crops))
     batches = [crops[start : start + size] for start in range(0, len(crops) - size + 1, size)]
     alone, cpu_ms["network_alone"] = rate(
@@ -111,21 +140,24 @@ def in_process(
     }
 
 
-def decode(model: Model, data: bytes) -> torch.Tensor:
-    return prepare_image(data, [], model.info.preprocessing).crops[0].pixels
+def decode(model: Model, photo: Photo) -> list[torch.Tensor]:
+    prepared = prepare_image(photo.data, photo.boxes, model.info.preprocessing)
+    return [crop.pixels for crop in prepared.crops]
 
 
-def decode_and_embed(model: Model, engine: Engine, pool: ThreadPoolExecutor, photos: list[bytes]) -> int:
+def decode_and_embed(model: Model, engine: Engine, pool: ThreadPoolExecutor, photos: list[Photo]) -> int:
     """One pass over the photos, decoding ahead of the network."""
     waiting: list[torch.Tensor] = []
-    for pixels in pool.map(lambda data: decode(model, data), photos):
-        waiting.append(pixels)
-        if len(waiting) == BATCH_SIZE:
-            engine.embed(torch.stack(waiting))
-            waiting.clear()
+    made = 0
+    for crops in pool.map(lambda photo: decode(model, photo), photos):
+        waiting += crops
+        made += len(crops)
+        while len(waiting) >= BATCH_SIZE:
+            engine.embed(torch.stack(waiting[:BATCH_SIZE]))
+            del waiting[:BATCH_SIZE]
     if waiting:
         engine.embed(torch.stack(waiting))
-    return len(photos)
+    return made
 
 
 def rate(seconds: float, turn: Callable[[int], int]) -> tuple[float, float]:
@@ -141,7 +173,7 @@ def rate(seconds: float, turn: Callable[[int], int]) -> tuple[float, float]:
     return made / (time.perf_counter() - started_s), round(cpu_s / made * 1e3, 2)
 
 
-async def unary(address: str, photos: list[bytes], callers: int, seconds: float) -> float:
+async def unary(address: str, photos: list[Photo], callers: int, seconds: float) -> float:
     """Embeddings a second with `callers` that each wait for their answer before they ask again."""
     made = 0
     counting = False
@@ -149,9 +181,16 @@ async def unary(address: str, photos: list[bytes], callers: int, seconds: float)
     async def caller(number: int) -> None:
         nonlocal made
         while True:
-            request = embedder_pb2.EmbedImageRequest(image=photos[number % len(photos)])
-            answer = await stub.EmbedImage(request, timeout=60)
+            photo = photos[number % len(photos)]
+            request = embedder_pb2.EmbedImageRequest(image=photo.data, boxes=wire_boxes(photo))
             number += callers
+            try:
+                answer = await stub.EmbedImage(request, timeout=60)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    raise
+                await asyncio.sleep(0.05)
+                continue
             made += len(answer.embeddings) * counting
 
     async with open_aio_channel(ClientConfig(address)) as channel:
@@ -170,14 +209,17 @@ async def unary(address: str, photos: list[bytes], callers: int, seconds: float)
     return found
 
 
-async def stream(address: str, photos: list[bytes], seconds: float) -> tuple[int, float]:
+async def stream(address: str, photos: list[Photo], seconds: float) -> tuple[int, float]:
     """Embeddings made by one bulk stream, and the seconds it took."""
     stop_s = time.perf_counter() + seconds
 
     async def requests() -> AsyncIterator[embedder_pb2.EmbedImagesRequest]:
         number = 0
         while time.perf_counter() < stop_s:
-            yield embedder_pb2.EmbedImagesRequest(item_id=str(number), image=photos[number % len(photos)])
+            photo = photos[number % len(photos)]
+            yield embedder_pb2.EmbedImagesRequest(
+                item_id=str(number), image=photo.data, boxes=wire_boxes(photo)
+            )
             number += 1
 
     made = 0
@@ -187,6 +229,13 @@ async def stream(address: str, photos: list[bytes], seconds: float) -> tuple[int
         async for answer in stub.EmbedImages(requests(), timeout=seconds + 60):
             made += len(answer.embedded.embeddings)
         return made, time.perf_counter() - started_s
+
+
+def wire_boxes(photo: Photo) -> list[geometry_pb2.Box]:
+    return [
+        geometry_pb2.Box(x_min=box.x_min, y_min=box.y_min, x_max=box.x_max, y_max=box.y_max)
+        for box in photo.boxes
+    ]
 
 
 def cpu_seconds(pid: int) -> float:

@@ -1,0 +1,1 @@
+"""Everything that needs Blender (`bpy`); no other package imports it."""
