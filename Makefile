@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PROTOS := $(shell find protos -name '*.proto' | sort)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-gpu lint format browser protos protos-baseline lock bench recall docs samples clean
+.PHONY: help demo test test-slow test-gpu lint format browser protos protos-baseline lock bench recall docs model samples clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -75,6 +75,12 @@ samples: ## Render the bundled catalogue again (about 40 minutes; needs sweethom
 	test -x .cache/blender/bin/python || $(PYTHON) -m venv .cache/blender
 	.cache/blender/bin/pip install --quiet 'bpy==4.5.*' pillow
 	.cache/blender/bin/python -m samples.render --attribution samples/ATTRIBUTION
+
+model: $(VENV)/.dev ## Fit the bundled model to the bundled catalogue: make model INIT=imagenet.safetensors
+	$(BIN)/python -m training.pca samples/catalog services/embedder/models/mobilenet_v2-pca256.safetensors \
+	  $(if $(INIT),--init "$(INIT)") --float16 --license Apache-2.0 --provenance "Backbone: Google's mobilenet_v2 trained on \
+	ImageNet-1k (github.com/google-coral/test_data); PCA fitted on the product images of the bundled catalogue \
+	(rendered from CC0 and CC BY 3.0 models)."
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/
 	$(BIN)/python -m tests.contract.configuration_page

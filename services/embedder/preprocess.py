@@ -21,8 +21,10 @@ from PIL import Image
 from torch import Tensor
 
 from services.embedder.model_info import FRAME_PX, Preprocessing
-from services.imaging import DEFAULT_LIMITS, Box, ImageLimits, decode_image, read_header
+from services.imaging import DEFAULT_LIMITS, Box, ImageLimits
 from services.imaging.box import whole_image
+from services.imaging.decode import decode_container
+from services.imaging.header import header_of, open_container
 
 _WHITE = (255, 255, 255)
 # A JPEG may be decoded smaller as long as the smallest crop keeps this many times the input's resolution;
@@ -76,10 +78,11 @@ def prepare_image(
         ImageRefused: the file is refused.
         BoxOfImageRefused: a box is.
     """
-    header = read_header(data, limits)
+    container = open_container(data, limits)
+    header = header_of(container)
     inside = [_clip(index, box, header.width_px, header.height_px) for index, box in enumerate(boxes)]
     whole = whole_image(header.width_px, header.height_px)
-    image = decode_image(data, limits, enough_px=_enough(whole, inside, preprocessing.input_size_px))
+    image = decode_container(container, enough_px=_enough(whole, inside, preprocessing.input_size_px))
     x_factor, y_factor = image.width / header.width_px, image.height / header.height_px
     crops = []
     for box in inside or [whole]:
@@ -160,6 +163,7 @@ def _contrast(pixels: Tensor, box: Box, preprocessing: Preprocessing, *, padded:
     edge_px = 2 if padded else 0
     width_px, height_px = (max(int(share * size) - edge_px, 1) for size in content_size(box, preprocessing))
     left, top = (side_px - width_px) // 2, (side_px - height_px) // 2
-    inner = pixels[:, top : top + height_px, left : left + width_px].numpy()
+    # Every second pixel of every second row tells as much at a quarter of the cost.
+    inner = pixels[:, top : top + height_px : 2, left : left + width_px : 2].numpy()
     red, green, blue = inner.astype(np.float32)
     return float((0.299 * red + 0.587 * green + 0.114 * blue).std() / 255.0)

@@ -52,6 +52,7 @@ def main() -> None:
     text = json.dumps(result, indent=2)
     print(text)
     if given.json is not None:
+        given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(text + "\n", encoding="utf-8")
 
 
@@ -65,6 +66,8 @@ def measure(catalog: Catalog, model: Path | None, products: int, scenes: int, qu
         for address in (embedder, search):
             wait_for_readiness(address)
         client = stack.enter_context(SearchClient(ClientConfig(search)))
+        while not client.facts().embedder_model_digest:  # search is ready before it has reached its embedder
+            time.sleep(0.1)
         rooms = list(itertools.islice((s for s in catalog.scenes() if s.regions), scenes))
         return {
             "machine": machine(),
