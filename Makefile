@@ -64,9 +64,10 @@ browser: ## Chromium for the tests of the page
 	  { command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] && S= || S=sudo; $$S apt-get update -qq && $$S apt-get install -y -qq chromium >/dev/null; }; } || \
 	  { echo "The tests need Chromium on the PATH: install it with the package manager of the system."; exit 1; }
 
-bench: $(VENV)/.dev ## Measure throughput and latency on this machine; JSON in bench/
-	$(BIN)/python -m tests.bench.embedder_bench
-	$(BIN)/python -m tests.bench.search_bench
+bench: $(VENV)/.dev ## Measure throughput and latency here, JSON in bench/: make bench [CATALOG=folder]
+	$(BIN)/python -m tests.bench.embedder_bench --out bench/embedder-whole.json
+	$(BIN)/python -m tests.bench.embedder_bench --boxes 8 --out bench/embedder-boxes.json
+	$(BIN)/python -m tests.bench.search_bench --catalog "$(or $(CATALOG),samples/catalog)" --json bench/search.json
 
 recall: $(VENV)/.dev ## Query-1 recall of a catalogue: make recall CATALOG=folder [MODEL=file]
 	$(BIN)/insitu evaluate "$(or $(CATALOG),samples/catalog)" $(if $(MODEL),--model "$(MODEL)")

@@ -32,7 +32,7 @@ from insitu.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from insitu.geometry.v1 import geometry_pb2
 from services.embedder.config import DEFAULT_MODEL
 from services.embedder.engine import Engine
-from services.embedder.engine_choice import core_count, open_engine
+from services.embedder.engine_choice import EngineChoice, PrecisionChoice, core_count, open_engine
 from services.embedder.model_file import Model, load_model
 from services.embedder.preprocess import prepare_image
 from services.imaging import Box, read_header
@@ -129,6 +129,11 @@ def in_process(
     alone, cpu_ms["network_alone"] = rate(
         seconds, lambda turn: len(engine.embed(batches[turn % len(batches)]))
     )
+    by_engine = {
+        f"{kind}-{precision}": round(network_rate(model, kind, precision, batches, seconds / 2), 1)
+        for kind in (("torch",) if engine.device != "cpu" else ("torch", "openvino"))
+        for precision in ("fp32", "bf16")
+    }
     with ThreadPoolExecutor(core_count()) as pool:
         with_decoding, cpu_ms["decode_and_network"] = rate(
             seconds, lambda _: decode_and_embed(model, engine, pool, photos)
@@ -137,7 +142,17 @@ def in_process(
         "engine": f"{engine.name} on {engine.device}",
         "network_alone": round(alone, 1),
         "decode_and_network": round(with_decoding, 1),
+        "network_alone_by_engine": by_engine,
     }
+
+
+def network_rate(
+    model: Model, kind: EngineChoice, precision: PrecisionChoice, batches: list[torch.Tensor], seconds: float
+) -> float:
+    """Embeddings a second of one engine and number format, on ready crops."""
+    engine = open_engine(model, engine=kind, precision=precision)
+    found, _ = rate(seconds, lambda turn: len(engine.embed(batches[turn % len(batches)])))
+    return found
 
 
 def decode(model: Model, photo: Photo) -> list[torch.Tensor]:
