@@ -69,6 +69,8 @@ def run_demo(options: DemoOptions) -> int:
 
     Raises CommandFailed with one sentence when it cannot start or a process dies. Nothing is left running.
     """
+    # Of a background job the shell has SIGINT ignored, which Python then leaves so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     catalog = open_catalog(options.catalog)

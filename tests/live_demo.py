@@ -74,7 +74,7 @@ class Demo:
         return found
 
     def search_address(self) -> str:
-        taken = re.search(r"search service is at (\S+?)\.", self.output.replace(".\n", ".\n"))
+        taken = re.search(r"search service is at (\S+:\d+)", self.output)
         return taken.group(1) if taken else "127.0.0.1:50052"
 
 
