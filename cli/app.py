@@ -92,7 +92,7 @@ def _expected(error: Exception) -> str | None:
     ):
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(error, kind):
-            return _UNREACHABLE if _is_no_connection(error) else str(error)
+            return _of_transport(error) or str(error)
     if isinstance(error, ModuleNotFoundError) and error.name:
         extra = _EXTRA_OF.get(error.name.split(".")[0])
         return f"This command needs {error.name}: install insitu[{extra}]." if extra else None
@@ -101,15 +101,24 @@ def _expected(error: Exception) -> str | None:
     return None
 
 
-def _is_no_connection(error: Exception) -> bool:
+def _of_transport(error: Exception) -> str:
+    """The sentence of an error that gRPC itself gave, whose words help nobody; "" of any other."""
+    if getattr(error, "reason", "") != "TRANSPORT":
+        return ""
     code = getattr(getattr(error, "code", None), "name", "")
-    return code == "UNAVAILABLE" and getattr(error, "reason", "") == "TRANSPORT"
+    return _TRANSPORT.get(code, f"The call failed with {code}: see the log of the search service.")
 
 
 _UNREACHABLE = (
     "The search service cannot be reached: start it with `insitu demo` or `insitu serve search`, "
     "or say where it is with --address."
 )
+_TRANSPORT = {
+    "UNAVAILABLE": _UNREACHABLE,
+    "DEADLINE_EXCEEDED": "The search service did not answer in time: try again, or see its log.",
+    "UNIMPLEMENTED": "What answers at --address is not the search service, or one of another version.",
+    "RESOURCE_EXHAUSTED": "The search service takes no more calls, or none of this size: try again later.",
+}
 _EXTRA_OF = {
     "torch": "embedder",
     "torchvision": "embedder",

@@ -20,7 +20,8 @@ AddressOption = Annotated[
     typer.Option(
         "--address",
         envvar="INSITU_SEARCH_ADDRESS",
-        help="host:port of the search service. TLS and token: INSITU_SEARCH_TLS_CA, INSITU_SEARCH_TOKEN.",
+        help="host:port of the search service. TLS and token: INSITU_SEARCH_TLS_CA, INSITU_SEARCH_TOKEN "
+        "(and INSITU_SEARCH_TLS_CERT, INSITU_SEARCH_TLS_KEY where it asks for a certificate).",
     ),
 ]
 
@@ -30,13 +31,19 @@ def open_client(address: str) -> SearchClient:
     from services.runtime.config import ClientConfig
     from services.search.client import SearchClient
 
-    authority = os.environ.get("INSITU_SEARCH_TLS_CA", "")
-    if authority and not Path(authority).is_file():
-        raise CommandFailed("INSITU_SEARCH_TLS_CA names no file.")
     return SearchClient(
         ClientConfig(
             address=address,
-            tls_ca=Path(authority) if authority else None,
+            tls_ca=_file_of("INSITU_SEARCH_TLS_CA"),
+            tls_cert=_file_of("INSITU_SEARCH_TLS_CERT"),
+            tls_key=_file_of("INSITU_SEARCH_TLS_KEY"),
             token=os.environ.get("INSITU_SEARCH_TOKEN", ""),
         )
     )
+
+
+def _file_of(variable: str) -> Path | None:
+    name = os.environ.get(variable, "")
+    if name and not Path(name).is_file():
+        raise CommandFailed(f"{variable} names no file.")
+    return Path(name) if name else None

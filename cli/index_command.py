@@ -76,6 +76,9 @@ def check_rows(catalog: Catalog) -> list[RowError]:
             decode_image(path.read_bytes())
         except ImageRefused as error:
             refused.append(RowError(file, line, error.reason, f"{path.name}: {error.message}"))
+        except OSError as error:
+            text = f"{path.name} cannot be read: {error.strerror}."
+            refused.append(RowError(file, line, "IMAGE_UNREADABLE", text))
 
     with progress("Products", len(catalog.product_ids()), "products") as bar:
         for product in catalog.products(refused.append):

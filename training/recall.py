@@ -61,7 +61,7 @@ class Evaluation:
 
 
 class NothingToEvaluateError(ValueError):
-    """The catalogue has no region that names a product."""
+    """The catalogue has no region that names a product, or no picture that can be decoded."""
 
 
 def evaluate(
@@ -78,7 +78,7 @@ def evaluate(
 
     Raises:
         ModelFileError, CatalogUnreadableError, EngineUnavailableError: as their names say.
-        NothingToEvaluateError: no region names a product.
+        NothingToEvaluateError: no region names a product, or no picture can be decoded.
     """
     model = load_model(model_path)
     chosen = open_engine(model, device=device, engine=engine, precision=precision, threads=threads)
@@ -100,6 +100,8 @@ def evaluate_model(
     if not pictures:
         raise NothingToEvaluateError(f"No region of {catalog_dir.name} names a product of it.")
     regions = embed_pictures(pictures, engine, preprocessing)
+    if not (len(gallery.keys) and len(regions.keys)):
+        raise NothingToEvaluateError(f"No photo, or no product image, of {catalog_dir.name} can be decoded.")
     similarity = _similarity(regions.vectors, gallery.vectors, model.info.metric)  # (R, images)
     wanted_product = region_product[regions.keys]  # (R,)
     by_product = _closest(similarity, gallery.keys, len(products))  # (R, P)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def identifier(cells: Mapping[str, str], column: str) -> str:
 
 
 def required_text(cells: Mapping[str, str], column: str, max_chars: int) -> str:
-    """A text of 1 to `max_chars` characters."""
+    """A text of 1 to `max_chars` characters on one line."""
     text = optional_text(cells, column, max_chars)
     if not text:
         raise CellRefusedError("EMPTY_VALUE", f"{column} is empty.")
@@ -45,11 +46,17 @@ def required_text(cells: Mapping[str, str], column: str, max_chars: int) -> str:
 
 
 def optional_text(cells: Mapping[str, str], column: str, max_chars: int) -> str:
-    """A text of 0 to `max_chars` characters; empty when the table has no such column."""
+    """A text of 0 to `max_chars` characters on one line; empty when the table has no such column."""
     text = cells.get(column, "")
     if len(text) > max_chars:
         raise CellRefusedError("TOO_LONG", f"{column} has more than {max_chars:,} characters.")
+    _no_control_characters(column, text)
     return text
+
+
+def title(cells: Mapping[str, str], column: str, max_chars: int) -> str:
+    """As `required_text`; line breaks and tabs, which spreadsheets like to leave in titles, become spaces."""
+    return required_text({column: " ".join(cells.get(column, "").split())}, column, max_chars)
 
 
 def number(cells: Mapping[str, str], column: str) -> float:
@@ -103,6 +110,8 @@ def further_columns(cells: Mapping[str, str], known: frozenset[str]) -> dict[str
                 "TOO_LONG",
                 f"{name[:60]} has more than {MAX_ATTRIBUTE_CHARS:,} characters, or its name over 100.",
             )
+        _no_control_characters("The name of a column", name)
+        _no_control_characters(name, text, allowed="\n\t")
     return found
 
 
@@ -135,6 +144,12 @@ def image_file(cells: Mapping[str, str], folder: Path) -> Path:
             "TOO_BIG", f"The image {_quoted(text)} has more than {DEFAULT_LIMITS.max_bytes:,} bytes."
         )
     return path
+
+
+def _no_control_characters(column: str, text: str, allowed: str = "") -> None:
+    # As the search service: what it would refuse, a dry run must find.
+    if any(unicodedata.category(character) == "Cc" and character not in allowed for character in text):
+        raise CellRefusedError("CONTROL_CHARACTER", f"{column} has a control character, or a line break.")
 
 
 def _quoted(text: str) -> str:

@@ -174,8 +174,8 @@ class Catalog:
             cells["category"] = cells["category"] or first.category
         return ProductRow(
             product_id=fields.identifier(cells, "product_id"),
-            title=fields.required_text(cells, "title", fields.MAX_TITLE_CHARS),
-            category=fields.required_text(cells, "category", fields.MAX_CATEGORY_CHARS),
+            title=fields.title(cells, "title", fields.MAX_TITLE_CHARS),
+            category=fields.title(cells, "category", fields.MAX_CATEGORY_CHARS),
             images=(fields.image_file(cells, self.folder),),
             price=fields.price(cells),
             currency=fields.currency(cells),

@@ -194,6 +194,9 @@ def _row_of_values(
         cells[column.strip()] = _text(value)
     if any("\0" in cell for cell in cells.values()):
         return RowError(name, number, "MALFORMED_ROW", "The row has a zero byte.")
+    if any("\ud800" <= character <= "\udfff" for text in cells.items() for character in "".join(text)):
+        # JSON can write half of a character ("\\ud800"), which no other format and no message can hold.
+        return RowError(name, number, "BAD_ENCODING", "The row has half of a character.")
     return TableRow(number, cells)
 
 

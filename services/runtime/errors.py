@@ -165,7 +165,10 @@ def new_error(code: grpc.StatusCode, reason: str, message: str) -> InsituError:
 
 
 def _read_details(error: InsituError, serialised: bytes) -> None:
-    status = status_pb2.Status.FromString(serialised)
+    try:
+        status = status_pb2.Status.FromString(serialised)
+    except message.DecodeError:  # of a proxy, or of another service's making
+        return
     for packed in status.details:
         info, bad, retry = (
             error_details_pb2.ErrorInfo(),

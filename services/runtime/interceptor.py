@@ -12,9 +12,17 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from services.runtime import metrics
-from services.runtime.errors import DETAILS_KEY, REQUEST_ID_KEY, InsituError, Unauthenticated, status_details
+from services.runtime.errors import (
+    DETAILS_KEY,
+    REQUEST_ID_KEY,
+    InsituError,
+    InvalidInput,
+    Unauthenticated,
+    status_details,
+)
 from services.runtime.logs import get_logger, request_id
 
 _log = get_logger(__name__)
@@ -52,11 +60,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         call = _Call(method, self._check_token if not method.startswith(_OPEN_METHODS) else None)
         inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
 
+        readable = _readable_stream if handler.request_streaming else _readable
+
         if handler.response_streaming:
 
             async def streaming(request: Any, context: Any) -> AsyncIterator[Any]:
                 async with call.guarded(context):
-                    answers = inner(request, context)
+                    answers = inner(readable(request), context)
                     if not hasattr(answers, "__aiter__"):  # a handler that writes through the context
                         await answers
                         return
@@ -68,7 +78,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
             async def single(request: Any, context: Any) -> Any:
                 async with call.guarded(context):
-                    return await inner(request, context)
+                    return await inner(readable(request), context)
 
             wrapped = single
 
@@ -80,7 +90,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         }[handler.request_streaming, handler.response_streaming]
         return build(
             wrapped,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=_decoder(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
 
@@ -93,6 +103,35 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             raise Unauthenticated(
                 "BAD_TOKEN", "This service needs a token: send 'authorization: Bearer TOKEN' as metadata."
             )
+
+
+class _Undecodable:
+    """Stands for a request that is no message of its method's type."""
+
+
+def _decoder(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+    """`decode` without its exception, which gRPC would answer with the library's own words."""
+    if decode is None:
+        return None
+
+    def decoded(serialised: bytes) -> Any:
+        try:
+            return decode(serialised)
+        except DecodeError:
+            return _Undecodable()
+
+    return decoded
+
+
+def _readable(request: Any) -> Any:
+    if isinstance(request, _Undecodable):
+        raise InvalidInput("", "UNDECODABLE", "The request is not a message of the type of this method.")
+    return request
+
+
+async def _readable_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _readable(request)
 
 
 class _Call:

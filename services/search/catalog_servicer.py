@@ -17,10 +17,11 @@ from services.search.image_work import MAX_SIDE_PX, ImageWork
 from services.search.import_pipeline import ImportPipeline
 from services.search.index.port import Index, Kind, ModelSpec
 from services.search.media import Media, is_image_id
-from services.search.page_tokens import page_position, page_size, page_token
+from services.search.page_tokens import page_position, page_size, page_token, wrong_token
 from services.search.product_import import ProductImport, ProductItem
 from services.search.records import is_point_id
 from services.search.scene_import import SceneImport, SceneItem
+from services.search.validation import checked_id
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 200
@@ -78,6 +79,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
                 prepare=work.prepare,
                 commit=work.commit,
                 answer=work.answer,
+                discard=work.discard,
                 item_id=lambda request: request.product.product_id,
                 window=self._bounds.window,
                 window_bytes=self._bounds.window_bytes,
@@ -99,6 +101,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
                 prepare=work.prepare,
                 commit=work.commit,
                 answer=work.answer,
+                discard=work.discard,
                 item_id=lambda request: request.scene_id,
                 window=self._bounds.window,
                 window_bytes=self._bounds.window_bytes,
@@ -198,7 +201,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         return response
 
     async def GetImage(  # noqa: N802
-        self, request: catalog_pb2.GetImageRequest, _context: Any
+        self, request: catalog_pb2.GetImageRequest, context: Any
     ) -> catalog_pb2.GetImageResponse:
         """See the proto."""
         side = request.max_side_px
@@ -212,10 +215,11 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
             raise unknown
         copy = self._work.cached(request.image_id, side)
         if copy is None:
-            data = await self._media.get(request.image_id)
-            if data is None:
-                raise unknown
-            copy = await self._work.scaled(request.image_id, data, side)
+            async with Deadline(context.time_remaining()).bounds_media():
+                data = await self._media.get(request.image_id)
+                if data is None:
+                    raise unknown
+                copy = await self._work.scaled(request.image_id, data, side)
         return catalog_pb2.GetImageResponse(
             data=copy.data, media_type="image/jpeg", width_px=copy.width_px, height_px=copy.height_px
         )
@@ -241,6 +245,8 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     ) -> int:
         if not 1 <= len(ids) <= MAX_DELETES:
             raise InvalidInput(field, "BAD_COUNT", f"Give 1 to {MAX_DELETES} ids.")
+        for number, item_id in enumerate(ids):
+            checked_id(f"{field}[{number}]", item_id)
         return await remove(ids)
 
     async def _import_model(self) -> ModelSpec:
@@ -257,4 +263,6 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
 
 def _cursor(request: catalog_pb2.ListProductsRequest | catalog_pb2.ListScenesRequest) -> str | None:
     position = page_position(request)
-    return position if is_point_id(position) else None
+    if position and not is_point_id(position):
+        raise wrong_token()
+    return position or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from services.runtime.errors import Unavailable
 
@@ -31,11 +31,18 @@ class Deadline:
         """Seconds left; 0 at the end."""
         return max(0.0, self._end - time.monotonic())
 
-    @asynccontextmanager
-    async def bounds_index(self) -> AsyncIterator[None]:
+    def bounds_index(self) -> AbstractAsyncContextManager[None]:
         """Raise Unavailable when the vector database takes longer than is left."""
+        return self._bounds("INDEX_TIMEOUT", "The vector database did not answer in time.")
+
+    def bounds_media(self) -> AbstractAsyncContextManager[None]:
+        """Raise Unavailable when reading and scaling an image takes longer than is left."""
+        return self._bounds("MEDIA_TIMEOUT", "The image could not be read in time.")
+
+    @asynccontextmanager
+    async def _bounds(self, reason: str, text: str) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self.left_s()):
                 yield
         except TimeoutError as error:
-            raise Unavailable("INDEX_TIMEOUT", "The vector database did not answer in time.") from error
+            raise Unavailable(reason, text) from error

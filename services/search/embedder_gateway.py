@@ -75,8 +75,14 @@ class EmbedderGateway:
             answer = await self._stub.GetModel(embedder_pb2.GetModelRequest(), timeout=_MODEL_DEADLINE_S)
         except grpc.RpcError as error:
             raise _translated(error) from error
+        metric = _METRICS.get(answer.model.metric)
+        if metric is None:
+            raise Unavailable(
+                "EMBEDDER_INCOMPATIBLE",
+                "The embedder's model has a metric that this service does not know: update this service.",
+            )
         self.last_model_digest = answer.model.digest
-        return ModelSpec(answer.model.digest, answer.model.dimension, _METRICS[answer.model.metric])
+        return ModelSpec(answer.model.digest, answer.model.dimension, metric)
 
     async def embed(self, image: bytes, box: Box | None, deadline_s: float) -> QueryEmbedding:
         """The embedding of a box of a photo, or of all of it.

@@ -9,12 +9,15 @@ from insitu.search.v1 import search_pb2
 from services.runtime.errors import InvalidInput
 from services.search.index.port import AnyOf, Between, Condition, Where
 from services.search.records import tag
+from services.search.validation import checked_id
 
 MAX_CATEGORIES = 50
 MAX_PRODUCTS = 50
 MAX_ATTRIBUTES = 20
 MAX_ATTRIBUTE_VALUES = 50
 MAX_ATTRIBUTE_NAME_CHARS = 100
+# What imports accept as an attribute's value, the longest text that can be filtered on.
+MAX_VALUE_CHARS = 2_000
 
 
 def products_where(message: search_pb2.ProductFilter) -> Where:
@@ -40,6 +43,8 @@ def regions_where(message: search_pb2.SceneFilter) -> Where:
     if len(message.product_ids) > MAX_PRODUCTS:
         text = f"At most {MAX_PRODUCTS} products can be asked for."
         raise InvalidInput("filter.product_ids", "TOO_MANY_VALUES", text)
+    for number, product_id in enumerate(message.product_ids):
+        checked_id(f"filter.product_ids[{number}]", product_id)
     if message.product_ids:
         conditions.append(AnyOf("product_id", tuple(message.product_ids)))
     return Where(tuple(conditions))
@@ -62,6 +67,7 @@ def min_score_of(message: search_pb2.SearchProductsRequest | search_pb2.SearchSc
 def _categories(categories: Sequence[str], field: str = "filter.categories") -> list[Condition]:
     if len(categories) > MAX_CATEGORIES:
         raise InvalidInput(field, "TOO_MANY_VALUES", f"At most {MAX_CATEGORIES} categories can be asked for.")
+    _require_short(categories, field)
     return [AnyOf("category", tuple(categories))] if categories else []
 
 
@@ -78,5 +84,12 @@ def _attributes(attributes: Iterable[search_pb2.AttributeFilter]) -> list[Condit
         if not 1 <= len(wanted.values) <= MAX_ATTRIBUTE_VALUES:
             text = f"Give 1 to {MAX_ATTRIBUTE_VALUES} values of an attribute."
             raise InvalidInput(f"{path}.values", "BAD_ATTRIBUTE", text)
+        _require_short(wanted.values, f"{path}.values")
         conditions.append(AnyOf("tags", tuple(tag(wanted.name, value) for value in wanted.values)))
     return conditions
+
+
+def _require_short(values: Iterable[str], field: str) -> None:
+    if any(len(value) > MAX_VALUE_CHARS for value in values):
+        text = f"A value to filter on has at most {MAX_VALUE_CHARS:,} characters."
+        raise InvalidInput(field, "TOO_LONG", text)

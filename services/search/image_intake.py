@@ -39,29 +39,40 @@ class ImageIntake:
         self._work = work
         self._index = index
         self._held: Counter[str] = Counter()
-
-    def hold(self, image_ids: Sequence[str]) -> None:
-        """Keeps images that an import relies on from being removed as orphans, until `release`."""
-        self._held.update(image_ids)
+        self._removing: dict[str, asyncio.Event] = {}
 
     def release(self, image_ids: Sequence[str]) -> None:
-        """Ends a `hold`."""
+        """Lets images that `arrived` be removed again once nothing shows them."""
         self._held.subtract(image_ids)
         self._held += Counter()  # drops those at zero
 
     async def arrived(self, uploads: Sequence[catalog_pb2.ImageUpload], field: str) -> list[Arrival]:
         """The images of a request; `field` is a format such as "images[{}]".
 
+        They are kept from being removed as orphans until they are handed to `release`.
+
         Raises:
             InvalidInput: an id is malformed or does not fit its data.
         """
-        return list(
-            await asyncio.gather(
-                *(self._arrival(upload, field.format(number)) for number, upload in enumerate(uploads))
-            )
-        )
+        fields = [field.format(number) for number in range(len(uploads))]
+        image_ids = await asyncio.gather(*map(self._image_id, uploads, fields))
+        self._held.update(image_ids)
+        try:
+            stored = await asyncio.gather(*map(self._is_stored, image_ids))
+        except BaseException:
+            self.release(image_ids)
+            raise
+        return [
+            Arrival(image_id, upload.data, found, path)
+            for image_id, upload, found, path in zip(image_ids, uploads, stored, fields, strict=True)
+        ]
 
-    async def _arrival(self, upload: catalog_pb2.ImageUpload, field: str) -> Arrival:
+    async def _is_stored(self, image_id: str) -> bool:
+        if removing := self._removing.get(image_id):
+            await removing.wait()
+        return await self._media.has(image_id)
+
+    async def _image_id(self, upload: catalog_pb2.ImageUpload, field: str) -> str:
         image_id = upload.image_id
         if image_id and not is_image_id(image_id):
             raise InvalidInput(
@@ -74,7 +85,7 @@ class ImageIntake:
             image_id = digest
         elif not image_id:
             raise InvalidInput(field, "EMPTY", "The image is empty: send its bytes, its image_id, or both.")
-        return Arrival(image_id, upload.data, await self._media.has(image_id), field)
+        return image_id
 
     async def keep_judged_alone(self, arrivals: Sequence[Arrival]) -> None:
         """Checks and stores what came, while other images of the same item are still missing.
@@ -122,12 +133,20 @@ class ImageIntake:
         """Removes those images that no product or scene of any model shows any more."""
         models = await self._index.models() if image_ids else ()
         for image_id in sorted(image_ids):
-            shown = Where((AnyOf("image_id", (image_id,)),))
-            counts = [
-                await self._index.count(model.digest, kind, shown)
-                for model in models
-                for kind in (Kind.PRODUCTS, Kind.SCENES)
-            ]
-            if not any(counts) and image_id not in self._held:
-                await self._media.delete(image_id)
-                self._work.forget(image_id)
+            if image_id in self._held or image_id in self._removing:
+                continue
+            # An import that starts to rely on it now waits, and then finds it gone or kept for good.
+            decided = self._removing[image_id] = asyncio.Event()
+            try:
+                shown = Where((AnyOf("image_id", (image_id,)),))
+                counts = [
+                    await self._index.count(model.digest, kind, shown)
+                    for model in models
+                    for kind in (Kind.PRODUCTS, Kind.SCENES)
+                ]
+                if not any(counts):
+                    await self._media.delete(image_id)
+                    self._work.forget(image_id)
+            finally:
+                del self._removing[image_id]
+                decided.set()

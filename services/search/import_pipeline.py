@@ -28,6 +28,7 @@ class ImportPipeline(Generic[Request, Item, Response]):
         prepare: checks and embeds one request; runs for many at once.
         commit: writes items durably; runs for one batch at a time.
         answer: the answer for an item that was written.
+        discard: gives back what an item holds that will not be written, as the client left.
         item_id: items of one id are prepared one after the other, so that the last one wins.
         window: most requests at work.
         window_bytes: most bytes of requests at work; a larger request works alone.
@@ -41,6 +42,7 @@ class ImportPipeline(Generic[Request, Item, Response]):
         prepare: Callable[[Request], Awaitable[Item | Response]],
         commit: Callable[[Sequence[Item]], Awaitable[None]],
         answer: Callable[[Item], Response],
+        discard: Callable[[Item], None],
         item_id: Callable[[Request], str],
         window: int,
         window_bytes: int,
@@ -50,11 +52,13 @@ class ImportPipeline(Generic[Request, Item, Response]):
         self._prepare = prepare
         self._commit = commit
         self._answer = answer
+        self._discard = discard
         self._item_id = item_id
         self._batch = batch
         self._budget = _Budget(window, window_bytes)
         self._answers: asyncio.Queue[asyncio.Task[Response] | None] = asyncio.Queue()
         self._to_write: asyncio.Queue[tuple[Item, asyncio.Future[None]]] = asyncio.Queue()
+        self._at_work: set[asyncio.Task[Response]] = set()
         self._latest: dict[str, asyncio.Task[Response]] = {}
 
     async def run(self, requests: AsyncIterator[Request]) -> AsyncIterator[Response]:
@@ -66,9 +70,12 @@ class ImportPipeline(Generic[Request, Item, Response]):
                 yield await task
             await reader  # raises what ended the requests
         finally:
-            for task_ in (reader, writer, *self._latest.values()):
-                task_.cancel()
-            await asyncio.gather(reader, writer, *self._latest.values(), return_exceptions=True)
+            leftovers = (reader, writer, *self._at_work)
+            for leftover in leftovers:
+                leftover.cancel()
+            await asyncio.gather(*leftovers, return_exceptions=True)
+            while not self._to_write.empty():
+                self._discard(self._to_write.get_nowait()[0])
 
     async def _read(self, requests: AsyncIterator[Request]) -> None:
         try:
@@ -78,12 +85,16 @@ class ImportPipeline(Generic[Request, Item, Response]):
                 item_id = self._item_id(request)
                 task = asyncio.create_task(self._handle(request, size, self._latest.get(item_id)))
                 self._latest[item_id] = task
+                self._at_work.add(task)
                 task.add_done_callback(lambda done, item_id=item_id: self._forget(item_id, done))  # type: ignore[misc]
                 self._answers.put_nowait(task)
         finally:
             self._answers.put_nowait(None)
 
     def _forget(self, item_id: str, done: asyncio.Task[Response]) -> None:
+        self._at_work.discard(done)
+        if not done.cancelled():
+            done.exception()  # seen: the stream may have ended with another one's
         if self._latest.get(item_id) is done:
             del self._latest[item_id]
 

@@ -30,11 +30,7 @@ def page_position(request: Message) -> str:
     token: str = request.page_token  # type: ignore[attr-defined]
     if not token:
         return ""
-    wrong = InvalidInput(
-        "page_token",
-        "BAD_PAGE_TOKEN",
-        "The page token does not belong to this query: send next_page_token of the same query unchanged.",
-    )
+    wrong = wrong_token()
     if len(token) > _MAX_TOKEN_CHARS:
         raise wrong
     try:
@@ -45,6 +41,15 @@ def page_position(request: Message) -> str:
     if not hmac.compare_digest(raw[:_CHECK_BYTES], _check(request, raw[_CHECK_BYTES:])):
         raise wrong
     return position
+
+
+def wrong_token() -> InvalidInput:
+    """What is raised for a token that this service did not give out for the query."""
+    return InvalidInput(
+        "page_token",
+        "BAD_PAGE_TOKEN",
+        "The page token does not belong to this query: send next_page_token of the same query unchanged.",
+    )
 
 
 def page_size(asked: int, *, default: int, most: int) -> int:

@@ -127,6 +127,8 @@ async def _watch(index: Index, embedder: EmbedderGateway, server: GrpcServer) ->
                 await embedder.model()
             except InsituError as error:
                 _log.debug("embedder", reason=error.reason)
+            except Exception:  # nor may it end this watch
+                _log.exception("embedder check")
         await asyncio.sleep(_CHECK_EVERY_S)
 
 

@@ -58,7 +58,6 @@ class ProductImport:
                 )
             arrivals = await self._intake.arrived(request.images, "images[{}]")
             held = tuple(arrival.image_id for arrival in arrivals)
-            self._intake.hold(held)
             item = None
             try:
                 item = await self._prepared(product, arrivals)
@@ -77,8 +76,12 @@ class ProductImport:
             await self._write(items)
         finally:
             for item in items:
-                self._intake.release(item.held_images)
+                self.discard(item)
         await self._intake.remove_orphans({image for item in items for image in item.stale_images})
+
+    def discard(self, item: ProductItem) -> None:
+        """Gives back what an item holds."""
+        self._intake.release(item.held_images)
 
     async def _write(self, items: Sequence[ProductItem]) -> None:
         digest = self._model.digest

@@ -58,7 +58,6 @@ class SceneImport:
                 )
             (arrival,) = await self._intake.arrived([request.image], "image")
             held = (arrival.image_id,)
-            self._intake.hold(held)
             item = None
             try:
                 item = await self._prepared(request, attributes, arrival)
@@ -79,8 +78,12 @@ class SceneImport:
             await self._write(items)
         finally:
             for item in items:
-                self._intake.release((str(item.scene.payload["image_id"]),))
+                self.discard(item)
         await self._intake.remove_orphans({image for item in items for image in item.stale_images})
+
+    def discard(self, item: SceneItem) -> None:
+        """Gives back what an item holds."""
+        self._intake.release((str(item.scene.payload["image_id"]),))
 
     async def _write(self, items: Sequence[SceneItem]) -> None:
         digest = self._model.digest

@@ -10,7 +10,7 @@ from services.runtime.errors import InvalidInput
 from services.search import filters, metrics, records, wire
 from services.search.deadlines import Deadline
 from services.search.index.port import AnyOf, Found, Index, Kind, ModelSpec, Where
-from services.search.page_tokens import page_position, page_size, page_token
+from services.search.page_tokens import page_position, page_size, page_token, wrong_token
 from services.search.query_resolver import QueryResolver, ResolvedQuery, SearchRequest
 from services.search.searcher import Ranked, Searcher
 
@@ -95,8 +95,11 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
 def _page(request: SearchRequest) -> tuple[int, int]:
     size = page_size(request.page_size, default=DEFAULT_PAGE, most=MAX_PAGE)
     position = page_position(request)
-    offset = int(position) if position.isdecimal() else 0
-    return offset, min(size, max(MAX_HITS - offset, 0))
+    # The check of a token is no secret, so that its position may still be anything.
+    if position and not (position.isdecimal() and len(position) <= 4 and int(position) < MAX_HITS):
+        raise wrong_token()
+    offset = int(position or 0)
+    return offset, min(size, MAX_HITS - offset)
 
 
 def _next_page(request: SearchRequest, ranked: Ranked, following: int) -> str:

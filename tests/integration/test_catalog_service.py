@@ -365,6 +365,17 @@ async def test_failing_source_of_uploads_raises_after_what_was_sent_is_stored(ri
     assert (await rig.run(rig.client.get_product, "red-sofa")).title == "red sofa"
 
 
+async def test_embedder_of_an_unknown_metric_is_unavailable_and_the_service_stays_ready() -> None:
+    embedder = FakeEmbedder()
+    embedder.metric = 0
+    async with search_rig(embedder=embedder) as rig:
+        with pytest.raises(Unavailable) as caught:
+            await rig.import_all()
+        assert caught.value.reason == "EMBEDDER_INCOMPATIBLE"
+        await asyncio.sleep(0.1)
+        assert await rig.health("readiness") == SERVING
+
+
 async def test_import_without_an_embedder_says_so(unused_tcp_port: int) -> None:
     async with search_rig(embedder_address=f"127.0.0.1:{unused_tcp_port}") as started:
         with pytest.raises(Unavailable) as caught:
@@ -452,6 +463,21 @@ async def test_deleted_product_leaves_look_alikes_and_comes_back_with_its_boxes(
     await rig.import_all()
     living = await rig.run(rig.client.get_scene, "living")
     assert {region.product_id for region in living.regions} == {"red-sofa", "cyan-lamp"}
+
+
+@pytest.mark.parametrize("item_id", ["", "\x1b[31m", "x" * 257])
+async def test_impossible_ids_are_not_deleted(rig: SearchRig, item_id: str) -> None:
+    await rig.import_all(PRODUCTS[:1], SCENES[1:2])  # its regions include one of no product, whose id is ""
+    for delete, field in (
+        (rig.client.delete_products, "product_ids"),
+        (rig.client.delete_scenes, "scene_ids"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            await rig.run(delete, ["other", item_id], deadline_s=5)
+        assert (caught.value.field, caught.value.reason) in (
+            (f"{field}[1]", "BAD_ID"),
+            (f"{field}[1]", "CONTROL_CHARACTER"),
+        )
 
 
 async def test_deleted_scene_goes_with_its_regions_and_image(rig: SearchRig) -> None:

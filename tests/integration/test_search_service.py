@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from insitu.search.v1 import catalog_pb2, search_pb2
 from services.imaging import Box
 from services.runtime.errors import InvalidInput, NotFound, NotReady, Unavailable
 from services.search.client import (
@@ -22,6 +23,7 @@ from services.search.client import (
     RegionQuery,
     SceneFilter,
 )
+from services.search.page_tokens import page_token
 from tests.fakes.colored_catalog import COLORS, LAMP_BOX, SOFA_BOX, jpeg, picture, product, room
 from tests.fakes.embedder import DIMENSION, FakeEmbedder, fake_embedder
 from tests.fakes.search_rig import SearchRig, search_rig
@@ -234,6 +236,22 @@ async def test_forged_page_token_is_refused(rig: SearchRig, forge: str) -> None:
     assert (caught.value.field, caught.value.reason) == ("page_token", "BAD_PAGE_TOKEN")
 
 
+@pytest.mark.parametrize("position", ["1000", "9" * 30, "-5", "\u00b2", "x"])
+async def test_token_with_a_position_of_the_callers_own_is_refused(rig: SearchRig, position: str) -> None:
+    request = search_pb2.SearchProductsRequest(product_id="red-sofa")
+    with pytest.raises(InvalidInput) as caught:
+        await rig.run(
+            rig.client.search_products,
+            ProductQuery("red-sofa"),
+            page_token=page_token(request, position),
+            page_size=0,
+        )
+    assert caught.value.reason == "BAD_PAGE_TOKEN"
+    listing = catalog_pb2.ListProductsRequest(page_size=50)
+    with pytest.raises(InvalidInput):
+        await rig.run(rig.client.list_products, page_token=page_token(listing, position))
+
+
 async def test_page_token_of_another_query_is_refused(rig: SearchRig) -> None:  # BATTERY 59
     token = (await rig.run(rig.client.search_products, RED, page_size=1)).next_page_token
     assert token
@@ -331,6 +349,8 @@ async def test_raw_embedding_finds_what_it_points_to(rig: SearchRig) -> None:
         (ProductFilter(categories=["x"] * 51), "filter.categories"),
         (ProductFilter(attributes={"": ["x"]}), "filter.attributes[0].name"),
         (ProductFilter(attributes={"color": []}), "filter.attributes[0].values"),
+        (ProductFilter(categories=["x" * 2_001]), "filter.categories"),
+        (ProductFilter(attributes={"color": ["x" * 2_001]}), "filter.attributes[0].values"),
     ],
 )
 async def test_unusable_filter_is_refused_naming_the_field(
@@ -339,6 +359,20 @@ async def test_unusable_filter_is_refused_naming_the_field(
     with pytest.raises(InvalidInput) as caught:
         await rig.run(rig.client.search_products, RED, filter=where)
     assert caught.value.field == field
+
+
+async def test_unknown_attribute_finds_nothing(rig: SearchRig) -> None:  # BATTERY 61
+    where = {"attributes": {"no such": ["red"]}}
+    assert not (await rig.run(rig.client.search_products, RED, filter=ProductFilter(**where))).hits
+    assert not (await rig.run(rig.client.search_scenes, RED, filter=SceneFilter(**where))).hits
+
+
+@pytest.mark.parametrize("product_id", ["", "a\nb", "x" * 257])
+async def test_scenes_of_an_impossible_product_are_refused(rig: SearchRig, product_id: str) -> None:
+    where = SceneFilter(product_ids=["red-sofa", product_id])
+    with pytest.raises(InvalidInput) as caught:
+        await rig.run(rig.client.search_scenes, RED, filter=where)
+    assert caught.value.field == "filter.product_ids[1]"
 
 
 async def test_a_blank_wall_is_answered_with_low_confidence(rig: SearchRig) -> None:  # BATTERY 49

@@ -105,6 +105,8 @@ def test_conflicting_rows_of_one_id_are_refused_and_the_first_is_kept(shop: Shop
         (f"B,{'x' * 501},chair,b.png", "TOO_LONG"),
         (f"{'é' * 200},Chair,chair,b.png", "TOO_LONG"),
         ("B,Ch\0air,chair,b.png", "MALFORMED_ROW"),
+        ("B\x1b[31m,Chair,chair,b.png", "CONTROL_CHARACTER"),
+        ("B,Ch\x07air,chair,b.png", "CONTROL_CHARACTER"),
         ('B,"Chair,chair,b.png', "MALFORMED_ROW"),
         ('B,"Chair" x,chair,b.png', "MALFORMED_ROW"),
     ],
@@ -179,7 +181,7 @@ def test_byte_order_mark_crlf_and_quoted_line_breaks_are_accepted(shop: Shop) ->
     text = f'{HEADER}\r\nA,"Chair, ""soft""\r\nand round",chair,a.png\r\n\r\nB,Lamp 5" high,lamp,b.png'
     products, _, errors = read_all(shop(b"\xef\xbb\xbf" + text.encode()))
     assert errors == []
-    assert [product.title for product in products] == ['Chair, "soft"\nand round', 'Lamp 5" high']
+    assert [product.title for product in products] == ['Chair, "soft" and round', 'Lamp 5" high']
     assert [product.line for product in products] == [2, 5]
 
 
@@ -301,6 +303,9 @@ def test_bad_json_lines_are_reported(shop: Shop) -> None:
         json.dumps({**good, "product_id": "B", "size": {"w": 1}}),
         json.dumps({"product_id": "C"}),
         json.dumps({**good, "product_id": "D", "price": "NaN"}),
+        json.dumps({**good, "product_id": "E\ud800"}),
+        json.dumps({**good, "product_id": "F", "title": "Chair \ud800"}),
+        json.dumps({**good, "product_id": "G", "note": "soft\x1b[31m"}),
     ]
     (folder / "products.jsonl").write_text("\n".join(lines))
     products, _, errors = read_all(folder)
@@ -312,6 +317,9 @@ def test_bad_json_lines_are_reported(shop: Shop) -> None:
         (5, "BAD_VALUE"),
         (6, "MISSING_COLUMN"),
         (7, "BAD_NUMBER"),
+        (8, "BAD_ENCODING"),
+        (9, "BAD_ENCODING"),
+        (10, "CONTROL_CHARACTER"),
     ]
 
 

@@ -7,8 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import grpc
 import pytest
 
+from cli.app import _expected
+from cli.connection import open_client
+from cli.terminal import CommandFailed
+from services.runtime.errors import new_error
 from tests.conftest import REPOSITORY
 
 
@@ -68,3 +73,28 @@ def test_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], says: str
     assert says in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "start it with `insitu demo`"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "did not answer in time"),
+        (grpc.StatusCode.UNIMPLEMENTED, "not the search service"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "try again later"),
+        (grpc.StatusCode.DATA_LOSS, "failed with DATA_LOSS"),
+    ],
+)
+def test_transport_errors_are_said_in_our_own_words(code: grpc.StatusCode, says: str) -> None:
+    sentence = _expected(new_error(code, "TRANSPORT", "Stream removed (raw words)"))
+    assert sentence is not None
+    assert says in sentence
+    assert "raw words" not in sentence
+    assert _expected(new_error(code, "INDEX_TIMEOUT", "The service's words.")) == "The service's words."
+
+
+@pytest.mark.parametrize("variable", ["TLS_CA", "TLS_CERT", "TLS_KEY"])
+def test_certificate_that_is_no_file_is_named(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"INSITU_SEARCH_{variable}", "/no/such.pem")
+    with pytest.raises(CommandFailed, match=f"INSITU_SEARCH_{variable} names no file"):
+        open_client("127.0.0.1:1")

@@ -25,11 +25,15 @@ class Recorder:
         self.batches: list[list[str]] = []
         self.at_work = self.most_at_work = 0
         self.fail_commit = False
+        self.commit_s = 0.002
+        self.committing: list[str] = []
+        self.discarded: list[str] = []
         self.pipeline = ImportPipeline[Request, str, int](
             item_type=str,
             prepare=self.prepare,
             commit=self.commit,
             answer=lambda item: int(item.partition("/")[2]),
+            discard=self.discarded.append,
             item_id=lambda request: request.image_id,
             window=window,
             window_bytes=window_bytes,
@@ -48,7 +52,8 @@ class Recorder:
         return f"{request.image_id}/{request.max_side_px}"
 
     async def commit(self, items: Sequence[str]) -> None:
-        await asyncio.sleep(0.002)
+        self.committing = list(items)
+        await asyncio.sleep(self.commit_s)
         if self.fail_commit:
             raise OSError("disk full")
         self.batches.append(list(items))
@@ -104,3 +109,28 @@ async def test_failing_requests_end_the_stream_after_what_was_read() -> None:
         async for answer in recorder.pipeline.run(broken()):
             got += [answer]
     assert got == [1]
+
+
+async def test_a_client_that_leaves_gets_every_unwritten_item_discarded() -> None:
+    recorder = Recorder(batch=1)
+    recorder.commit_s = 60
+    before = asyncio.all_tasks()
+    reading = asyncio.create_task(recorder.answers(*[(f"id{n}", n) for n in range(1, 5)]))
+    await asyncio.sleep(0.05)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    # The first was being written: `commit` gives back what it holds.
+    assert sorted([*recorder.discarded, *recorder.committing]) == ["id1/1", "id2/2", "id3/3", "id4/4"]
+    assert asyncio.all_tasks() <= before | {asyncio.current_task()}
+
+
+async def test_a_client_that_leaves_stops_items_that_a_later_one_of_the_same_id_waits_for() -> None:
+    recorder = Recorder()
+    recorder.commit_s = 60
+    before = asyncio.all_tasks()
+    reading = asyncio.create_task(recorder.answers(("same", 1), ("same", 2), ("same", 3)))
+    await asyncio.sleep(0.05)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= before | {asyncio.current_task()}

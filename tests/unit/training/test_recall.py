@@ -82,6 +82,14 @@ def test_an_image_that_cannot_be_decoded_is_counted_and_left_out(catalog: Path, 
     assert found.products.at == {1: 0.75}
 
 
+def test_a_catalogue_without_readable_pictures_cannot_be_evaluated(catalog: Path, tmp_path: Path) -> None:
+    for name in COLOURS:
+        (catalog / f"{name}.png").write_bytes(b"no picture")
+    write_color_model(tmp_path / "color.safetensors")
+    with pytest.raises(NothingToEvaluateError, match="can be decoded"):
+        evaluate(catalog, tmp_path / "color.safetensors", engine="torch", threads=1)
+
+
 def test_recall_is_what_naive_loops_count() -> None:
     rng = np.random.default_rng(3)
     scores = rng.integers(0, 8, (40, 12)).astype(np.float32)  # with ties
