@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,7 +13,7 @@ import gradio as gr
 from ui.box_picker import box_picker, picker_value
 from ui.catalog_view import CatalogView
 from ui.config import UiConfig
-from ui.markup import note, panel
+from ui.markup import panel
 from ui.product_view import ProductView
 from ui.room_view import Opened, Results, RoomView, Wish
 from ui.session import Session
@@ -27,7 +28,7 @@ RETRY_S = 3.0
 _BRAND = """<header class="brand"><h1>InSitu</h1>
 <p>Box an object in a room to find products like it; pick a product to see the rooms that use it.</p>
 </header>"""
-_START = "Choose a photo of a room, then draw a box round an object in it."
+_HISTORY = Path(__file__).with_name("history.js")
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,14 @@ class _Page:
             delete_callback=lambda session: session.forget(),
         )
         self.retry = gr.Timer(RETRY_S, active=False)
-        panel(_BRAND)
+        panel(_BRAND, script=_HISTORY.read_text(encoding="utf-8"))
         self.banner = panel(elem_id="banner")
         with gr.Tabs(selected=ROOMS, overflow_behavior="wrap", elem_id="views") as self.tabs:
             with gr.Tab("Room to products", id=ROOMS), gr.Row(equal_height=False, elem_classes="room-row"):
                 with gr.Column(scale=6, min_width=320, elem_classes="photo-side"):
                     self.picker = box_picker(self._config.max_upload_bytes, elem_id="picker")
                     self.examples = panel(events=("scene", "more"), elem_id="examples")
-                with gr.Column(scale=5, min_width=320):
+                with gr.Column(scale=5, min_width=320, elem_classes="answer-side"):
                     with gr.Row(elem_classes="wishes"):
                         self.categories = gr.Dropdown(
                             [],
@@ -85,7 +86,7 @@ class _Page:
                         self.count = gr.Dropdown(
                             list(COUNTS), value=20, label="Results", scale=1, min_width=90, elem_id="count"
                         )
-                    self.status = panel(note(_START), busy="#results", elem_id="status")
+                    self.status = panel(busy="#results", elem_id="status")
                     self.results = panel(events=("product",), elem_id="results")
             with gr.Tab("Product to rooms", id=PRODUCTS):
                 with gr.Accordion("Choose a product", open=True, elem_id="chooser") as self.chooser:
@@ -93,7 +94,7 @@ class _Page:
                         [ALL_CATEGORIES], value=ALL_CATEGORIES, label="Category", elem_id="browse-category"
                     )
                     self.browse = panel(events=("product", "more"), elem_id="browse")
-                with gr.Row(equal_height=False):
+                with gr.Row(equal_height=False, elem_classes="product-row"):
                     with gr.Column(scale=3, min_width=280, elem_classes="photo-side"):
                         self.product = panel(come_to_top=True, elem_id="product")
                     with gr.Column(scale=8, min_width=320):
@@ -183,7 +184,8 @@ class _Page:
         shown = self._views.products.open_product(session, str(_data(event).get("product", "")))
         if shown is None:
             return [gr.skip()] * 5
-        return [gr.Tabs(selected=PRODUCTS), gr.Accordion(open=False), shown.panel, shown.status, shown.rooms]
+        chooser = gr.Accordion("Choose another product", open=False)
+        return [gr.Tabs(selected=PRODUCTS), chooser, shown.panel, shown.status, shown.rooms]
 
     def _browse(self, category: str) -> str:
         return self._views.products.list_products(_category(category))

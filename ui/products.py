@@ -50,7 +50,7 @@ def product_panel(product: Product) -> str:
     rows = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in facts if value)
     link = (
         f'<a class="shop" href="{text(product.url)}" target="_blank" rel="noopener noreferrer nofollow">'
-        "See it in the shop</a>"
+        f"See it at {text(urlsplit(product.url).hostname)}</a>"
         if is_web_address(product.url)
         else ""
     )
@@ -66,7 +66,7 @@ def is_web_address(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.netloc)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _card(product: Product, image_id: str, score: str = "", place: int = 0) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from services.imaging import ImageLimits
 from services.search.client import PhotoQuery, ProductFilter, Scene, SearchClient
 from ui.box_picker import DashedBox, Picture, parse_box
-from ui.markup import note
+from ui.markup import found, note
 from ui.photo import SHOWN_SIDE_PX, Photo, photo_from_catalog, photo_from_upload, read_upload
 from ui.photo_shelf import PhotoShelf
 from ui.products import result_cards
@@ -24,7 +24,7 @@ from ui.session import Session
 from ui.wording import PHOTO_GONE, category_text, counted, seconds_text, sentence
 
 DRAW_A_BOX = "Draw a box round an object to find products that look like it."
-TAKE_A_BOX = "Click a dashed box, or draw your own round any object."
+TAKE_A_BOX = "Choose a dashed box, or draw your own round any object."
 LOW_CONFIDENCE = (
     "This box shows hardly more than one plain surface, so the results mean little: draw it round an object."
 )
@@ -140,7 +140,7 @@ class RoomView:
             return None
         started = time.perf_counter()
         try:
-            found = self._client.search_products(
+            answer = self._client.search_products(
                 query,
                 filter=ProductFilter(categories=tuple(wish.categories)),
                 page_size=wish.count,
@@ -151,14 +151,15 @@ class RoomView:
         if session.turn != turn:
             return None
         elapsed_s = time.perf_counter() - started
-        if not found.hits:
+        if not answer.hits:
             only = " in the chosen categories" if wish.categories else ""
             return Results(note(f"No product was found{only}.", "warning", turn))
         # The number of the turn makes two equal sentences differ, so that the browser notices the second.
-        status = note(f"{counted(len(found.hits), 'product')} in {seconds_text(elapsed_s)}", turn=turn)
-        if found.low_confidence and isinstance(query, PhotoQuery):
+        summary = f"{counted(len(answer.hits), 'product')} in {seconds_text(elapsed_s)}"
+        status = found(summary, "See them", turn)
+        if answer.low_confidence and isinstance(query, PhotoQuery):
             status += note(LOW_CONFIDENCE, "warning")
-        return Results(status, result_cards(found.hits))
+        return Results(status, result_cards(answer.hits))
 
     def _picture(self, photo: Photo, dashed: tuple[DashedBox, ...] = (), taken: str = "") -> Picture:
         address = self._shelf.put(photo)

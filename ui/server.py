@@ -91,6 +91,7 @@ class PageServer:
             inbrowser=False,
             footer_links=[],
             run_history=False,
+            enable_monitoring=False,  # else anybody may read the summary of all requests
             allowed_paths=[],
             max_file_size=config.max_upload_bytes,
             max_threads=max(40, 2 * config.max_searches),

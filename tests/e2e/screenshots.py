@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.browser import CHROMIUM, CHROMIUM_ARGUMENTS, at, drag, touch_drag, wait_for_results
+from tests.e2e.browser import CHROMIUM, CHROMIUM_ARGUMENTS, wait_for_results
 from tests.live_stack import running_stack
 from ui.config import UiConfig
 from ui.server import PageServer
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder for the pictures")
     parser.add_argument("--search", help="address of a running search service; one is started without it")
     parser.add_argument("--example", type=int, default=0, help="which example room to open")
+    parser.add_argument("--region", type=int, default=0, help="which of its dashed boxes to take")
     parser.add_argument("--sizes", nargs="*", default=list(SIZES), choices=SIZES)
     parser.add_argument("--themes", nargs="*", default=["light", "dark"], choices=["light", "dark"])
     arguments = parser.parse_args()
@@ -43,7 +44,8 @@ def main() -> None:
         for size in arguments.sizes:
             for theme in arguments.themes:
                 suffix = f"{size}" if theme == "light" else f"{size}-dark"
-                _walk(browser, server.address, arguments.out, size, suffix, theme, arguments.example)
+                choice = (arguments.example, arguments.region)
+                _walk(browser, server.address, arguments.out, size, suffix, theme, choice)
         browser.close()
 
 
@@ -57,8 +59,9 @@ def _search_service(address: str | None) -> Iterator[str]:
 
 
 def _walk(
-    browser: Browser, address: str, out: Path, size: str, suffix: str, theme: str, example: int
+    browser: Browser, address: str, out: Path, size: str, suffix: str, theme: str, choice: tuple[int, int]
 ) -> None:
+    example, region = choice
     width, height = SIZES[size]
     is_phone = size == "phone"
     context = browser.new_context(
@@ -77,14 +80,12 @@ def _walk(
     page.locator(".bp-region").first.wait_for()
     _settle(page)
     _save(page, out / f"room-{suffix}.jpg")
-    page.locator(".bp-region").first.focus()
+    page.locator(".bp-region").nth(region).focus()
     page.keyboard.press("Enter")
     wait_for_results(page)
     page.mouse.move(1, 1)
     _settle(page)
     _save(page, out / f"products-{suffix}.jpg")
-    (touch_drag if is_phone else drag)(page, at(page, (0.08, 0.1)), at(page, (0.6, 0.5)))
-    _settle(page)
     page.locator("#results .card").first.click()
     page.locator("#rooms .room").first.wait_for()
     _settle(page)
@@ -109,7 +110,7 @@ def _settle(page: Page) -> None:
 
 def _save(page: Page, file: Path) -> None:
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.save(file, quality=88, optimize=True)
+    picture.save(file, quality=85, optimize=True)
 
 
 if __name__ == "__main__":

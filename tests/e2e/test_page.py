@@ -87,6 +87,49 @@ def test_a_category_and_a_number_narrow_the_results(desktop: Page) -> None:
     assert categories == {"lamp"}
 
 
+def test_on_a_phone_what_was_found_is_said_near_the_photo_and_leads_to_the_cards(phone: Page) -> None:
+    phone.locator("#examples .example").first.tap()
+    phone.locator(".bp-region").first.wait_for()
+    touch_drag(phone, at(phone, (0.3, 0.4)), at(phone, (0.7, 0.9)))
+    wait_for_results(phone)
+    see_them = phone.locator("#status .jump")
+    expect(see_them).to_be_in_viewport()
+
+    see_them.tap()
+
+    expect(phone.locator("#status")).not_to_be_in_viewport()
+    expect(results(phone).first).to_be_in_viewport()
+
+
+def test_on_a_phone_a_product_is_shown_from_its_top_and_back_returns_to_the_results(phone: Page) -> None:
+    phone.locator("#examples .example").first.tap()
+    phone.locator(".bp-region").first.wait_for()
+    touch_drag(phone, at(phone, (0.3, 0.4)), at(phone, (0.7, 0.9)))
+    wait_for_results(phone)
+    card = results(phone).nth(3)
+
+    card.tap()
+    expect(phone.locator("#product h2")).to_be_in_viewport()
+    expect(phone.locator("#rooms .room").first).to_be_in_viewport()
+
+    phone.go_back()
+    expect(card).to_be_in_viewport()
+    expect(phone.locator(".bp")).to_have_attribute("data-state", "photo")
+
+
+def test_a_search_under_way_is_said(desktop: Page) -> None:
+    open_example(desktop)
+    desktop.route(re.compile("/queue/join"), lambda _: None)  # never answered
+
+    desktop.locator(".bp-region").first.focus()
+    desktop.keyboard.press("Enter")
+
+    expect(desktop.locator("#status [aria-busy=true]")).to_be_attached()
+    expect(desktop.locator("#status .note")).not_to_be_visible()
+    expect(desktop.locator("#results")).to_have_attribute("aria-busy", "true")
+    desktop.unroute_all(behavior="ignoreErrors")
+
+
 def test_a_product_can_be_chosen_from_the_catalog(desktop: Page) -> None:
     desktop.get_by_role("tab", name="Product to rooms").click()
     card = desktop.locator("#browse .card", has_text="chair").first

@@ -132,6 +132,11 @@ def test_addresses_lead_to_no_file_and_no_other_host(path: str, web: httpx.Clien
     assert "root:" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["monitoring", "monitoring/summary"])
+def test_nobody_can_read_what_others_asked_for(path: str, web: httpx.Client) -> None:
+    assert web.get(path).status_code == 403
+
+
 def test_the_address_of_a_file_in_the_project_is_refused(web: httpx.Client) -> None:
     assert web.get(f"gradio_api/file={REPOSITORY / 'pyproject.toml'}").status_code == 403
 

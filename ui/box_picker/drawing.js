@@ -20,7 +20,7 @@ function shade() { // darkens what is not boxed; lies below everything else
 const round = (of) => of.map((value) => Math.round(value));
 
 function describe() {
-  if (!box) return 'No box yet';
+  if (!box) return 'Type a box in pixels';
   const [x0, y0, x1, y1] = round(box);
   return `Box ${x0}, ${y0} to ${x1}, ${y1} of ${picture.width} × ${picture.height} px`;
 }
@@ -76,6 +76,7 @@ function drawBox() {
       handle.setAttribute('r', radius);
     });
   }
+  root.dataset.boxed = box ? 'yes' : '';
   root.dataset.box = box ? round(box).join(' ') : '';
   find('.bp-coordinates').textContent = describe();
   fields.forEach((field, edge) => {

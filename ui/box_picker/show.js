@@ -1,5 +1,13 @@
 // Shows what Python says. Last, because it starts everything.
 
+function comeIntoView(tries) { // waits while the picker's view is only about to be shown
+  requestAnimationFrame(() => {
+    const { top, height } = root.getBoundingClientRect();
+    if (height > 0 && top < 0) root.scrollIntoView({ block: 'start' });
+    if (height === 0 && tries > 0) comeIntoView(tries - 1);
+  });
+}
+
 function show() {
   const next = props.value;
   if (!next) return;
@@ -33,7 +41,7 @@ function show() {
   } else {
     drawBox();
   }
-  if (root.getBoundingClientRect().top < 0) root.scrollIntoView({ block: 'start' });
+  comeIntoView(60);
 }
 
 new ResizeObserver(() => { if (picture && overlay.clientWidth > 0) drawBox(); }).observe(overlay);

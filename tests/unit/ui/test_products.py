@@ -57,12 +57,17 @@ def test_every_text_of_a_product_is_escaped() -> None:
         ("https:", False),
         ("//shop.example", False),
         ("http://[", False),
+        ("http://:80", False),
         ("", False),
     ],
 )
 def test_only_web_addresses_become_links(url: str, is_shown: bool) -> None:
     assert is_web_address(url) is is_shown
     assert ("href=" in product_panel(product(url=url))) is is_shown
+
+
+def test_a_link_says_where_it_leads() -> None:
+    assert "See it at shop.example</a>" in product_panel(product(url="https://shop.example/sofas/1"))
 
 
 def test_a_product_without_price_or_image_still_has_a_card() -> None:
