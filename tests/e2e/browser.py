@@ -83,6 +83,11 @@ def touch_drag(page: Page, start: Point, end: Point) -> None:
         session.send(
             "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": point[0], "y": point[1]}]}
         )
+    # A finger rests before it lifts; lifted in full motion it flings, and Chromium drops a tap on a fling.
+    page.wait_for_timeout(150)
+    session.send(
+        "Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": end[0], "y": end[1]}]}
+    )
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     session.detach()
 
