@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -13,7 +15,9 @@ from cli.terminal import CommandFailed, say_error, say_table
 
 if TYPE_CHECKING:
     from services.imaging import Box
-    from services.search.client import Query
+    from services.search.client import ProductResults, Query, SceneResults
+
+    Page = TypeVar("Page", ProductResults, SceneResults)
 
 MAX_PAGE = 100
 MAX_HITS = 1_000
@@ -75,25 +79,14 @@ def search_products(
 ) -> None:
     """Query 1: the products most similar to an object in a photo, a product or a region."""
     from cli import results
-    from services.search.client import ProductFilter, ProductHit
+    from services.search.client import ProductFilter
 
     query = parse_query(photo, box, product, region)
     where = ProductFilter(category or (), price_min, price_max, parse_attributes(attribute))
-    hits: list[ProductHit] = []
     with open_client(address) as client:
-        token = ""
-        while True:
-            page = client.search_products(
-                query,
-                filter=where,
-                min_score=min_score,
-                page_size=min(count - len(hits), MAX_PAGE),
-                page_token=token,
-            )
-            hits += page.hits
-            token = page.next_page_token
-            if len(hits) >= count or not token:
-                break
+        fetch = partial(client.search_products, query, filter=where, min_score=min_score)
+        pages = fetch_pages(fetch, count)
+        page, hits = pages[-1], [hit for each in pages for hit in each.hits]
         if save is not None:
             from cli.contact_sheet import save_product_sheet
 
@@ -124,25 +117,14 @@ def search_scenes(
 ) -> None:
     """Query 2: the scenes that use a product, or something most like it."""
     from cli import results
-    from services.search.client import SceneFilter, SceneHit
+    from services.search.client import SceneFilter
 
     query = parse_query(photo, box, product, region)
     where = SceneFilter(category or (), parse_attributes(attribute), drawn_only)
-    hits: list[SceneHit] = []
     with open_client(address) as client:
-        token = ""
-        while True:
-            page = client.search_scenes(
-                query,
-                filter=where,
-                min_score=min_score,
-                page_size=min(count - len(hits), MAX_PAGE),
-                page_token=token,
-            )
-            hits += page.hits
-            token = page.next_page_token
-            if len(hits) >= count or not token:
-                break
+        fetch = partial(client.search_scenes, query, filter=where, min_score=min_score)
+        pages = fetch_pages(fetch, count)
+        page, hits = pages[-1], [hit for each in pages for hit in each.hits]
         if save is not None:
             from cli.contact_sheet import save_scene_sheet
 
@@ -152,6 +134,23 @@ def search_scenes(
     else:
         say_table(results.SCENE_COLUMNS, results.scene_rows(hits))
         _warn(page.low_confidence, len(hits))
+
+
+def fetch_pages(fetch: Callable[..., Page], count: int) -> list[Page]:
+    """Pages of hits until there are `count` of them or no more; at least one page.
+
+    Args:
+        fetch: a search of the client, waiting for `page_size` and `page_token`.
+        count: hits wanted.
+    """
+    pages: list[Page] = []
+    found, token = 0, ""
+    while not pages or (found < count and token):
+        page = fetch(page_size=min(count - found, MAX_PAGE), page_token=token)
+        pages.append(page)
+        found += len(page.hits)
+        token = page.next_page_token
+    return pages
 
 
 def parse_query(photo: Path | None, box: str | None, product: str | None, region: str | None) -> Query:

@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cli.search_commands import parse_attributes, parse_box, parse_query
+from cli.search_commands import fetch_pages, parse_attributes, parse_box, parse_query
 from cli.terminal import CommandFailed
 from services.imaging import Box, ImageRefused
-from services.search.client import PhotoQuery, ProductQuery, RegionQuery
+from services.search.client import (
+    PhotoQuery,
+    Product,
+    ProductHit,
+    ProductQuery,
+    ProductResults,
+    RegionQuery,
+    SearchTiming,
+)
 
 
 @pytest.fixture
@@ -61,3 +69,19 @@ def test_attribute_values_of_one_name_are_alternatives() -> None:
     for wrong in ("color", "=red", "color="):
         with pytest.raises(CommandFailed, match="NAME=VALUE"):
             parse_attributes([wrong])
+
+
+def test_pages_are_fetched_until_there_are_enough_or_no_more() -> None:
+    asked: list[tuple[int, str]] = []
+
+    def fetch(page_size: int, page_token: str) -> ProductResults:
+        asked.append((page_size, page_token))
+        hits = (ProductHit(Product("P"), 0.5, ""),) * page_size
+        token = str(len(asked)) if len(asked) < 3 else ""
+        return ProductResults(hits, token, False, "", None, SearchTiming())
+
+    assert sum(len(page.hits) for page in fetch_pages(fetch, 150)) == 150
+    assert asked == [(100, ""), (50, "1")]
+    asked.clear()
+    assert sum(len(page.hits) for page in fetch_pages(fetch, 1000)) == 300
+    assert [token for _, token in asked] == ["", "1", "2"]
